@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The vocabulary of a plan: what the launcher (lib-runtime/launcher/) performs, in order.
+ * A plan is data; engines/protocol.ts encodes it, launcher/main.c decodes it.
+ *
+ * Two kinds of path:
+ * - `source`, `image`, `stage`, `lower` ...: absolute paths of the host, as seen in the new mount namespace.
+ * - `target`, `path`: absolute paths *inside the container*; the launcher resolves them below the root under
+ *   construction (openat2 RESOLVE_IN_ROOT), so that a symlink of the image never leads out to the host.
+ */
+
+export type Namespace = 'user' | 'mount' | 'pid' | 'ipc' | 'uts';
+export type BindFlag = 'rec' | 'ro' | 'nosuid' | 'nodev' | 'noexec';
+
+export type Step =
+  /** New namespaces. The id maps go with 'user' and are written from outside by the parent. */
+  | {
+      readonly op: 'unshare';
+      readonly namespaces: readonly Namespace[];
+      /** Lines of /proc/PID/uid_map and gid_map (`inside outside count`), when `user` is among the namespaces. */
+      readonly uidMap?: string;
+      readonly gidMap?: string;
+    }
+  /** Makes every mount a private copy: nothing we do is seen outside. */
+  | { readonly op: 'private' }
+  /**
+   * Mounts an unbindable tmpfs on `stage` (a directory; made when missing) with `stage/root`, a second tmpfs of
+   * `sizeBytes`, as the root under construction, and the empty directories `stage/image`, `stage/upper`, `stage/work`.
+   */
+  | { readonly op: 'stage'; readonly stage: string; readonly sizeBytes: number }
+  /** Mounts a squashfs partition of a file through a loop device, read-only, on `mountpoint` (host path). */
+  | {
+      readonly op: 'squashfs';
+      readonly image: string;
+      readonly offset: number;
+      readonly size: number;
+      readonly mountpoint: string;
+    }
+  /** Mounts overlayfs on the root under construction. */
+  | {
+      readonly op: 'overlay';
+      readonly lower: readonly string[];
+      readonly upper?: string;
+      readonly work?: string;
+      /** Pass `userxattr` (overlay inside a user namespace). */
+      readonly userxattr: boolean;
+    }
+  /** mkdir -p of the last component; existing directories are fine. */
+  | { readonly op: 'mkdir'; readonly path: string; readonly mode: number }
+  /** A small file (passwd, group, resolv.conf ...), or an empty bind point. Replaces nothing: EEXIST is an error. */
+  | { readonly op: 'file'; readonly path: string; readonly mode: number; readonly content: string }
+  | { readonly op: 'symlink'; readonly path: string; readonly target: string }
+  /** Bind mount of a host path. A file on a file, a directory on a directory; `optional`: a failure is only noted. */
+  | {
+      readonly op: 'bind';
+      readonly source: string;
+      readonly target: string;
+      readonly flags: readonly BindFlag[];
+      readonly optional?: boolean;
+    }
+  /** A fresh tmpfs at a container path; `options` such as `mode=1777,size=64m`. */
+  | {
+      readonly op: 'tmpfs';
+      readonly target: string;
+      readonly options: string;
+      readonly flags: readonly BindFlag[];
+    }
+  /** A fresh procfs; only valid after a pid namespace. Never planned where the host denies procfs mounts. */
+  | { readonly op: 'procfs'; readonly target: string }
+  | { readonly op: 'remount'; readonly target: string; readonly flags: readonly BindFlag[] }
+  /** pivot_root into the root under construction and detach the old one. */
+  | { readonly op: 'pivot' }
+  /** chroot into the root under construction (no mount rights needed). */
+  | { readonly op: 'chroot'; readonly root: string }
+  /** Opens the ledger of in-place mount points (one per host); sweeps what dead containers left. */
+  | { readonly op: 'ledger'; readonly directory: string }
+  /**
+   * In-place: makes sure that `/name` exists on the host as this kind, writing the ledger first when it has to be
+   * made (or when another container made it). `target` is the text of a symlink.
+   */
+  | {
+      readonly op: 'entry';
+      readonly kind: 'directory' | 'file' | 'symlink';
+      readonly name: string;
+      readonly target?: string;
+    }
+  /** In-place: binds `from` (container path below the root under construction) recursively over the host's `/name`. */
+  | { readonly op: 'place'; readonly name: string; readonly from: string }
+  /** In-place: hides the host's `/name` behind an empty read-only tmpfs (directory) or an empty file. */
+  | { readonly op: 'hide'; readonly name: string; readonly kind: 'directory' | 'file' }
+  /** In-place: detaches the stage; from here on container paths are paths of `/`. */
+  | { readonly op: 'unstage' }
+  | { readonly op: 'hostname'; readonly name: string }
+  | { readonly op: 'umask'; readonly mask: number }
+  | { readonly op: 'no-new-privileges' }
+  /** Tries each directory in order; the first that can be entered wins, the others are noted. */
+  | { readonly op: 'chdir'; readonly candidates: readonly string[] };
+
+/** What is executed after the steps. `argv[0]` is searched on the PATH of `environment` when it holds no slash. */
+export interface IExecution {
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** A step with the reason that `--dry-run` prints and that an error message quotes. */
+export interface IPlannedStep {
+  readonly step: Step;
+  readonly reason: string;
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The result of planning: plain data that `--dry-run` prints and `launch` performs. */
+import type { IExecution, IPlannedStep } from '../engines/steps.ts';
+
+/** What must be true of the disk before the launch: the planner asks, images/ provides. */
+export type RootfsDemand =
+  /** The squashfs partition is mounted by the launcher: nothing to prepare. */
+  | { readonly kind: 'mounted' }
+  /** An unpacked tree in the store, `merged` with /bin, /sbin and /lib* moved below /usr. */
+  | { readonly kind: 'tree'; readonly view: 'plain' | 'merged'; readonly directory: string }
+  /** The image is a directory of the user's. */
+  | { readonly kind: 'directory'; readonly directory: string };
+
+export interface INote {
+  readonly level: 'info' | 'warning';
+  readonly text: string;
+}
+
+export interface INamespacesPlan {
+  readonly kind: 'plan';
+  readonly engine: 'namespaces';
+  readonly root: 'pivot' | 'in-place';
+  readonly rootfs: RootfsDemand;
+  readonly steps: readonly IPlannedStep[];
+  readonly execution: IExecution;
+  /** Said once, before the run: every fallback with its reason. */
+  readonly notes: readonly INote[];
+}
+
+export interface IPtracePlan {
+  readonly kind: 'plan';
+  readonly engine: 'ptrace';
+  readonly root: 'proot';
+  readonly rootfs: RootfsDemand;
+  /** Absolute path of PRoot and its arguments up to the command. */
+  readonly program: string;
+  readonly arguments: readonly string[];
+  /** Files to be written to a private temporary directory first; `@NAME@` in arguments stands for their path. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly execution: IExecution;
+  readonly notes: readonly INote[];
+}
+
+export type Plan = INamespacesPlan | IPtracePlan;
+
+/** No way to start here; becomes a ContainerError with code `refused` or the given one. */
+export interface IRefusal {
+  readonly kind: 'refusal';
+  readonly code: 'refused' | 'architecture' | 'usage' | 'not-found';
+  readonly message: string;
+  readonly reason: string;
+  readonly fix: string;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** RunSpec: what the user asked for, engine-free plain data. */
+
+export interface IBind {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+export interface IRunSpec {
+  readonly action: 'exec' | 'run' | 'shell';
+  /** Command and arguments (exec), arguments of the runscript (run), of the shell (shell). */
+  readonly command: readonly string[];
+  /** In the order given; later ones win. */
+  readonly binds: readonly IBind[];
+  /** `--env`: beats everything in the image. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly cleanEnvironment: boolean;
+  readonly workingDirectory?: string;
+  /** `--home src[:dst]`. */
+  readonly home?: { readonly source: string; readonly target: string };
+  readonly noHome: boolean;
+  /** `--no-mount`: proc, sys, dev, home, tmp, cwd, bind-paths or absolute paths. */
+  readonly noMount: readonly string[];
+  readonly contain: boolean;
+  readonly writableTmpfs: boolean;
+  readonly nv: boolean;
+  readonly shell?: string;
+  readonly engine?: 'namespaces' | 'ptrace';
+  readonly root?: 'pivot' | 'in-place';
+  readonly noEval: boolean;
+  readonly hostname?: string;
+}
+
+export const DEFAULT_SPEC: Omit<IRunSpec, 'action' | 'command'> = {
+  binds: [],
+  environment: {},
+  cleanEnvironment: false,
+  noHome: false,
+  noMount: [],
+  contain: false,
+  writableTmpfs: false,
+  nv: false,
+  noEval: false
+};
