@@ -149,7 +149,7 @@ function guess(head: Buffer): string {
   if (start.startsWith('\x7fELF')) {
     return 'it is a program';
   }
-  const printableOnly = !/[^\t\n\f\r\x20-\x7e\x80-\xff]/.test(start); // eslint-disable-line no-control-regex
+  const printableOnly = !/[^\t\n\f\r\x20-\x7e\x80-\xff]/.test(start);
   return printableOnly ? 'it is a text file' : 'its header is not that of a SIF';
 }
 
