@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * What each stand-in is, as data. The facts and where they come from: docs/platforms.md. What is only inferred there
+ * (which security module Colab uses, whether Kaggle is docker's default) is inferred here too: a stand-in is the
+ * strictest reading, so that what starts on it has a chance on the platform.
+ */
+import { dirname } from 'node:path';
+
+export const STAND_INS = ['vm-root', 'colab', 'kaggle'] as const;
+export type StandInName = (typeof STAND_INS)[number];
+
+export interface IRecipe {
+  readonly summary: string;
+  /** `machine`: this machine's own /dev and /sys. `docker`: as docker lays them, with its masked paths. */
+  readonly layout: 'machine' | 'docker';
+  /** Absent: all that the caller has. */
+  readonly capabilities?: readonly Capability[];
+  readonly dockerSeccomp: boolean;
+  readonly denyProcfsMounts: boolean;
+  readonly devFuse: boolean;
+  readonly hostname?: string;
+  /** Top-level directories that start empty: they are not part of a platform's image. */
+  readonly fresh: readonly string[];
+  readonly directories: readonly string[];
+  /** Absent: the caller's. */
+  readonly cwd?: string;
+  /** The whole environment; absent: the caller's. PATH gets the folder of the running Node in front. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** include/uapi/linux/capability.h */
+const CAPABILITY_BITS = {
+  chown: 0,
+  dac_override: 1,
+  fowner: 3,
+  fsetid: 4,
+  kill: 5,
+  setgid: 6,
+  setuid: 7,
+  setpcap: 8,
+  net_bind_service: 10,
+  net_raw: 13,
+  sys_chroot: 18,
+  sys_admin: 21,
+  mknod: 27,
+  audit_write: 29,
+  setfcap: 31
+} as const;
+export type Capability = keyof typeof CAPABILITY_BITS;
+
+/** moby, oci/caps/defaults.go */
+const DOCKER_CAPABILITIES: readonly Capability[] = [
+  'chown',
+  'dac_override',
+  'fsetid',
+  'fowner',
+  'mknod',
+  'net_raw',
+  'setgid',
+  'setuid',
+  'setfcap',
+  'setpcap',
+  'net_bind_service',
+  'sys_chroot',
+  'kill',
+  'audit_write'
+];
+
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const FRESH = ['/root', '/tmp', '/run', '/mnt', '/media'];
+
+export const RECIPES: Readonly<Record<StandInName, IRecipe>> = {
+  'vm-root': {
+    summary: 'root of a virtual machine of your own',
+    layout: 'machine',
+    dockerSeccomp: false,
+    denyProcfsMounts: false,
+    devFuse: false,
+    fresh: [],
+    directories: []
+  },
+  colab: {
+    summary: 'Google Colab since March 2025: root with CAP_SYS_ADMIN, no mount that involves procfs',
+    layout: 'docker',
+    capabilities: [...DOCKER_CAPABILITIES, 'sys_admin'],
+    dockerSeccomp: false,
+    denyProcfsMounts: true,
+    devFuse: true,
+    hostname: 'c0ffee5eed01',
+    fresh: FRESH,
+    directories: ['/content', '/content/sample_data', '/usr/lib64-nvidia'],
+    cwd: '/content',
+    environment: {
+      PATH: `${SYSTEM_PATH}:/tools/node/bin`,
+      HOME: '/root',
+      LANG: 'en_US.UTF-8',
+      SHELL: '/bin/bash',
+      LD_LIBRARY_PATH: '/usr/lib64-nvidia',
+      MPLBACKEND: 'module://matplotlib_inline.backend_inline',
+      PYTHONPATH: '/env/python',
+      COLAB_RELEASE_TAG: 'release-colab_20260819-060046_RC00',
+      COLAB_BACKEND_VERSION: 'next',
+      COLAB_GPU: '',
+      CLOUDSDK_CONFIG: '/content/.config',
+      DATALAB_SETTINGS_OVERRIDES: '{"kernelManagerProxyPort":6000}'
+    }
+  },
+  kaggle: {
+    summary: "Kaggle Notebooks, taken as docker's defaults: root without CAP_SYS_ADMIN, no mounts, no namespaces",
+    layout: 'docker',
+    capabilities: DOCKER_CAPABILITIES,
+    dockerSeccomp: true,
+    denyProcfsMounts: false,
+    devFuse: false,
+    hostname: 'facade5eed02',
+    fresh: FRESH,
+    directories: ['/kaggle/working', '/kaggle/input', '/kaggle/lib', '/usr/local/nvidia/lib64'],
+    cwd: '/kaggle/working',
+    environment: {
+      PATH: `${SYSTEM_PATH}:/tools/node/bin`,
+      HOME: '/root',
+      LANG: 'C.UTF-8',
+      SHELL: '/bin/bash',
+      LD_LIBRARY_PATH: '/usr/local/nvidia/lib64',
+      MPLBACKEND: 'agg',
+      MKL_THREADING_LAYER: 'GNU',
+      PYTHONUSERBASE: '/root/.local',
+      KAGGLE_KERNEL_RUN_TYPE: 'Interactive',
+      KAGGLE_URL_BASE: 'https://www.kaggle.com'
+    }
+  }
+};
+
+export interface IStandInOptions {
+  /** Paths of the machine that the command may write; everything else it writes vanishes with it. */
+  readonly binds?: readonly string[];
+  /** Paths of the machine that must be visible although the stand-in hides or lacks them. */
+  readonly readOnlyBinds?: readonly string[];
+  /** On top of the stand-in's own. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Docker's default seccomp profile as well (colab: pivot_root fails then, as fsquillace/junest#247 saw in 2020). */
+  readonly dockerSeccomp?: boolean;
+}
+
+/** Mask of /proc/PID/status, in hexadecimal. */
+export function capabilityMask(capabilities: readonly Capability[]): string {
+  return capabilities.reduce((mask, name) => mask | (1n << BigInt(CAPABILITY_BITS[name])), 0n).toString(16);
+}
+
+/** Arguments of the `standin` program (platforms/standin/main.c) up to and with `--`. */
+export function standInArguments(recipe: IRecipe, options: IStandInOptions): string[] {
+  const cwd = options.cwd ?? recipe.cwd ?? process.cwd();
+  return [
+    ...(recipe.layout === 'docker' ? ['--docker-layout'] : ['--shared-root']),
+    ...(recipe.capabilities === undefined ? [] : ['--capabilities', capabilityMask(recipe.capabilities)]),
+    ...(recipe.dockerSeccomp || options.dockerSeccomp === true ? ['--docker-seccomp'] : []),
+    ...(recipe.denyProcfsMounts ? ['--deny-procfs-mounts'] : []),
+    ...(recipe.devFuse ? ['--dev-fuse'] : []),
+    ...(recipe.hostname === undefined ? [] : ['--hostname', recipe.hostname]),
+    ...recipe.fresh.flatMap(path => ['--fresh', path]),
+    ...recipe.directories.flatMap(path => ['--directory', path]),
+    ...(options.readOnlyBinds ?? []).flatMap(path => ['--bind-read-only', path]),
+    ...(options.binds ?? []).flatMap(path => ['--bind', path]),
+    '--cwd',
+    cwd,
+    '--'
+  ];
+}
+
+/** The environment of the command: the recipe's (or `inherited`), the options', and `node` in front on PATH. */
+export function standInEnvironment(
+  recipe: IRecipe,
+  options: IStandInOptions,
+  inherited: Readonly<NodeJS.ProcessEnv>,
+  node: string
+): Record<string, string> {
+  const environment: Record<string, string> = {};
+  for (const [name, value] of Object.entries(recipe.environment ?? inherited)) {
+    if (value !== undefined) {
+      environment[name] = value;
+    }
+  }
+  if (recipe.environment !== undefined && inherited['TERM'] !== undefined) {
+    environment['TERM'] = inherited['TERM'];
+  }
+  Object.assign(environment, options.environment);
+  environment['PATH'] = [dirname(node), ...(environment['PATH'] ?? SYSTEM_PATH).split(':')].join(':');
+  return environment;
+}

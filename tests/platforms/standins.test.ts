@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The stand-ins refuse what the platforms refuse, permit what they permit, and leave nothing behind. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildStandIn, REPOSITORY } from '../../platforms/build.ts';
+import { capabilityMask, RECIPES, STAND_INS } from '../../platforms/recipes.ts';
+import type { IStandInOptions, StandInName } from '../../platforms/recipes.ts';
+import { collect, runOnStandIn, startOnStandIn } from '../../platforms/standin.ts';
+
+const isRoot = process.getuid?.() === 0;
+/** busybox's mount reports the errno in words; util-linux turns EACCES into "read-only". */
+const MOUNT = 'busybox mount';
+
+let scratch: string;
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'nbc-standin-'));
+  await buildStandIn();
+});
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+async function shell(name: StandInName, script: string, options: IStandInOptions & { input?: string } = {}) {
+  return runOnStandIn(name, ['sh', '-c', script], options);
+}
+
+describe.runIf(isRoot).each(STAND_INS)('every stand-in: %s', name => {
+  it('runs a command with its input, output, errors and status', async () => {
+    const result = await shell(name, 'id -u; cat; echo warning >&2; exit 7', { input: 'hello\n' });
+    expect(result).toEqual({ status: 7, stdout: '0\nhello\n', stderr: 'warning\n' });
+  });
+
+  it('says 127 for a missing command and 128 + N for a signal', async () => {
+    expect((await runOnStandIn(name, ['/no/such/program'])).status).toBe(127);
+    expect((await shell(name, 'kill -9 $$')).status).toBe(137);
+  });
+
+  it('passes a signal on', async () => {
+    const child = await startOnStandIn(name, ['sh', '-c', 'trap "echo got; exit 3" TERM; echo ready; sleep 30 & wait']);
+    const done = collect(child);
+    await new Promise<void>(resolve => child.stdout?.once('data', () => resolve()));
+    child.kill('SIGTERM');
+    expect(await done).toEqual({ status: 3, stdout: 'ready\ngot\n', stderr: '' });
+  });
+
+  it('has a root of its own: what is written there is gone', async () => {
+    const marks = ['/nbc-mark', '/usr/nbc-mark', '/etc/nbc-mark'];
+    const result = await shell(name, `touch ${marks.join(' ')} && mv /etc/passwd /etc/passwd.moved && ls ${marks[0]}`);
+    expect(result).toEqual({ status: 0, stdout: '/nbc-mark\n', stderr: '' });
+    expect(marks.filter(path => existsSync(path))).toEqual([]);
+    expect(existsSync('/etc/passwd')).toBe(true);
+  });
+
+  it('writes through a bind, and only there', async () => {
+    const result = await shell(name, `echo kept > ${scratch}/${name}`, { binds: [scratch] });
+    expect(result).toEqual({ status: 0, stdout: '', stderr: '' });
+    expect(readFileSync(join(scratch, name), 'utf8')).toBe('kept\n');
+  });
+
+  it('shows the repository read-only and runs the pinned Node', async () => {
+    const result = await shell(name, `node -v && test -f ${REPOSITORY}/package.json && ! touch ${REPOSITORY}/mark`);
+    expect(result.status).toBe(0);
+    expect(result.stdout).toBe(`${process.version}\n`);
+    expect(result.stderr).toContain('Read-only file system');
+  });
+
+  it('leaves no process and no mount, even after kill -9 of the supervisor', async () => {
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+    const mark = `3000.${process.pid}`;
+    const script = `mount -t tmpfs none /mnt; setsid sleep ${mark} & sleep ${mark} & echo ready; wait`;
+    const child = await startOnStandIn(name, ['sh', '-c', script]);
+    await new Promise<void>(resolve => child.stdout?.once('data', () => resolve()));
+    await expect.poll(() => processesWith(mark).length).toBe(3); // the shell and both sleeps
+    child.kill('SIGKILL');
+    await expect.poll(() => processesWith(mark)).toEqual([]);
+    expect(readFileSync('/proc/self/mountinfo', 'utf8')).toBe(mounts);
+  });
+});
+
+describe.runIf(isRoot)('vm-root', () => {
+  it('has the rights and devices of the machine', async () => {
+    const status = readFileSync('/proc/self/status', 'utf8');
+    const effective = /^CapEff:\s*(\w+)$/m.exec(status)?.[1];
+    const result = await shell(
+      'vm-root',
+      'grep CapEff /proc/self/status; ls /dev/loop-control; unshare -Um true && echo namespaces'
+    );
+    expect(result.stdout).toBe(`CapEff:\t${effective}\n/dev/loop-control\nnamespaces\n`);
+  });
+
+  it('mounts procfs and what carries it', async () => {
+    const script = `mkdir -p /tmp/p /tmp/q && ${MOUNT} -t proc p /tmp/p && ${MOUNT} --rbind / /tmp/q && test -e /tmp/q/proc/self/exe`;
+    expect(await shell('vm-root', script)).toEqual({ status: 0, stdout: '', stderr: '' });
+  });
+});
+
+/** Runs each command on its own, in a private mount namespace of one stand-in; result per command. */
+async function attempts(name: StandInName, commands: readonly string[], options: IStandInOptions = {}) {
+  const script = commands
+    .map((command, index) => `(${command}) 2>/tmp/e${index} >&2; echo "$? $(tail -n 1 /tmp/e${index})"`)
+    .join('\n');
+  const result = await shell(name, `mkdir /tmp/a /tmp/b /tmp/c\n${script}`, options);
+  return new Map(
+    result.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line, index) => [commands[index], line])
+  );
+}
+
+describe.runIf(isRoot)('colab', () => {
+  it("has docker's capabilities and SYS_ADMIN", async () => {
+    const mask = capabilityMask(RECIPES.colab.capabilities ?? []);
+    expect(mask).toBe('a82425fb');
+    const { stdout } = await shell(
+      'colab',
+      'grep -E "Cap(Prm|Eff|Bnd)|NoNewPrivs" /proc/self/status; pwd; ls -a /root /tmp'
+    );
+    const wide = mask.padStart(16, '0');
+    expect(stdout).toContain(`CapPrm:\t${wide}\nCapEff:\t${wide}\nCapBnd:\t${wide}\nNoNewPrivs:\t0\n/content\n`);
+    expect(stdout).toContain('/root:\n.\n..\n');
+  });
+
+  const REFUSED = [
+    `${MOUNT} --bind /proc/self /tmp/b`,
+    `${MOUNT} --bind /proc /tmp/b`,
+    `touch /tmp/f && ${MOUNT} --bind /proc/self/mountinfo /tmp/f`,
+    `ln -s /proc /tmp/link && ln -s link/self /tmp/other && ${MOUNT} --bind /tmp/other/net /tmp/b`,
+    `cd /proc && ${MOUNT} --bind ./self/../sys /tmp/b`,
+    `cd / && ${MOUNT} --bind ../../proc /tmp/b`,
+    `${MOUNT} -t proc proc /tmp/b`,
+    `${MOUNT} -t tmpfs none /proc/fs`,
+    `${MOUNT} -o remount,rw /proc`,
+    `${MOUNT} --rbind / /tmp/b`,
+    `${MOUNT} --rbind /proc/.. /tmp/b`,
+    `mkdir /tmp/r && ${MOUNT} --bind / /tmp/r && chroot /tmp/r mkdir -p /x && ${MOUNT} --rbind / /tmp/r`,
+    `unshare -m ${MOUNT} --bind /proc /tmp/b`,
+    `unshare -Um --map-root-user ${MOUNT} --rbind /proc /tmp/b`,
+    `unshare -Um --map-root-user ${MOUNT} --rbind / /tmp/b`,
+    `unshare -Ump -f --map-root-user ${MOUNT} -t proc proc /tmp/b`,
+    `chroot / ${MOUNT} --bind /proc /tmp/b`
+  ];
+  it('refuses every mount that involves procfs, with EACCES', async () => {
+    const results = await attempts('colab', REFUSED);
+    const wrong = [...results].filter(([, line]) => !/^[1-9]\d* .*Permission denied$/.test(line));
+    expect(wrong).toEqual([]);
+    expect(results.size).toBe(REFUSED.length);
+  });
+
+  const PERMITTED = [
+    `${MOUNT} -t tmpfs none /tmp/a`,
+    `${MOUNT} --bind /tmp /tmp/b`,
+    `${MOUNT} --bind / /tmp/c && test ! -e /tmp/c/proc/self`,
+    `${MOUNT} --rbind /usr /tmp/c`,
+    `${MOUNT} --rbind /dev /tmp/c`,
+    `${MOUNT} --make-rprivate /`,
+    `mkdir /tmp/a/u /tmp/a/w && ${MOUNT} -t overlay overlay -o lowerdir=/usr,upperdir=/tmp/a/u,workdir=/tmp/a/w /tmp/b`,
+    `unshare -Um --map-root-user ${MOUNT} -t tmpfs none /tmp/b`,
+    'unshare -m sh -c "busybox mount -t tmpfs none /mnt && mkdir /mnt/old && cp $(command -v busybox) /mnt && cd /mnt && pivot_root . old && /busybox ls /old/usr"',
+    'unshare -p -f true',
+    'cat /proc/self/mountinfo',
+    'test -c /dev/fuse'
+  ];
+  it('permits the other mounts, namespaces and pivot_root', async () => {
+    const results = await attempts('colab', PERMITTED);
+    expect([...results].filter(([, line]) => !/^0( |$)/.test(line))).toEqual([]);
+    expect(results.size).toBe(PERMITTED.length);
+  });
+
+  it("refuses pivot_root with docker's profile on top, and still permits mounts", async () => {
+    const script = `${MOUNT} -t tmpfs none /mnt && mkdir /mnt/old && cd /mnt && pivot_root . old`;
+    const result = await shell('colab', script, { dockerSeccomp: true });
+    expect(result.status).not.toBe(0);
+    expect(result.stderr).toContain('Operation not permitted');
+  });
+});
+
+describe.runIf(isRoot)('kaggle', () => {
+  it("has docker's default capabilities and no /dev/fuse, loop or kmsg", async () => {
+    const { stdout } = await shell('kaggle', 'grep CapEff /proc/self/status; pwd; ls /dev');
+    expect(stdout).toContain(`CapEff:\t${'a80425fb'.padStart(16, '0')}\n/kaggle/working\n`);
+    expect(stdout.split('\n').filter(node => /fuse|loop|kmsg|vda/.test(node))).toEqual([]);
+  });
+
+  it('refuses namespaces and mounts with EPERM', async () => {
+    const commands = [
+      'unshare -m true',
+      'unshare -U true',
+      'unshare -Ur true',
+      'unshare -p -f true',
+      `${MOUNT} -t tmpfs none /tmp/a`,
+      `${MOUNT} --bind /tmp /tmp/b`,
+      'nsenter -t $$ -m true',
+      'pivot_root /tmp /tmp'
+    ];
+    const results = await attempts('kaggle', commands);
+    const wrong = [...results].filter(
+      ([, line]) => !/^[1-9]\d* .*(Operation not permitted|permission denied.*)$/.test(line)
+    );
+    expect(wrong).toEqual([]);
+    expect(results.size).toBe(commands.length);
+  });
+
+  it('permits chroot, ptrace (PRoot) and threads', async () => {
+    const commands = ['chroot / true', 'PROOT_NO_SECCOMP=1 proot -0 true', 'node -e 0', 'mknod /tmp/null c 1 3'];
+    const results = await attempts('kaggle', commands);
+    expect([...results].filter(([, line]) => !/^0( |$)/.test(line))).toEqual([]);
+  });
+});
+
+/** Ids of the processes whose command line holds `mark`. */
+function processesWith(mark: string): string[] {
+  return readdirSync('/proc').filter(name => {
+    if (!/^\d+$/.test(name)) {
+      return false;
+    }
+    try {
+      const words = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+      return words.includes(mark) && !words.includes('standin-');
+    } catch {
+      return false; // it ended meanwhile
+    }
+  });
+}
