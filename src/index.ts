@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { sifFileType } from './sif-file-type';
+
+/** One small plugin a concern, so that each can be switched off by itself. */
+const plugins: JupyterFrontEndPlugin<unknown>[] = [sifFileType];
+
+export default plugins;

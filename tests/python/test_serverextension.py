@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The server extension answers its own users and nobody else."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import JupyterServerAuthWarning
+from tornado.httpclient import HTTPClientError
+
+PACKAGE = json.loads((Path(__file__).parents[2] / "package.json").read_text())
+
+
+async def test_version_is_that_of_the_package(jp_fetch: Any) -> None:
+    response = await jp_fetch("nbcontainer", "api", "version")
+    assert json.loads(response.body) == {"version": PACKAGE["version"], "api": 1}
+
+
+async def test_no_token_no_answer(jp_fetch: Any) -> None:
+    with pytest.raises(HTTPClientError) as caught:
+        await jp_fetch("nbcontainer", "api", "version", headers={"Authorization": "token wrong"})
+    assert caught.value.code == 403
+
+
+def test_no_handler_is_open_to_all(jp_configurable_serverapp: Any) -> None:
+    # The server itself looks through every handler as it is added and warns of those that do not ask who calls.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", JupyterServerAuthWarning)
+        app: ServerApp = jp_configurable_serverapp(allow_unauthenticated_access=False)
+    assert app.extension_manager.extensions["nbcontainer"].enabled
+    assert [str(one.message) for one in caught if "/nbcontainer/" in str(one.message)] == []
+
+
+async def test_an_authorizer_is_asked(jp_fetch: Any, jp_serverapp: ServerApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(_handler: Any, _user: Any, action: str, resource: str) -> bool:
+        asked.append((action, resource))
+        return False
+
+    monkeypatch.setattr(jp_serverapp.authorizer, "is_authorized", refuse)
+    with pytest.raises(HTTPClientError) as caught:
+        await jp_fetch("nbcontainer", "api", "version")
+    assert caught.value.code == 403
+    assert asked == [("read", "nbcontainer")]
