@@ -25,7 +25,11 @@ function machine(): string {
   return process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 }
 
-async function compile(sources: readonly string[], output: string): Promise<void> {
+/**
+ * Compiles C files into one static program for this machine.
+ * @throws Error with the compilers' messages.
+ */
+export async function compileStatic(sources: readonly string[], output: string): Promise<void> {
   const failures: string[] = [];
   for (const [program, ...first] of compilers()) {
     try {
@@ -35,7 +39,7 @@ async function compile(sources: readonly string[], output: string): Promise<void
       failures.push(`${[program, ...first].join(' ')}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  throw new Error(`No compiler could build the stand-ins:\n${failures.join('\n')}`);
+  throw new Error(`No compiler could build ${output}:\n${failures.join('\n')}`);
 }
 
 /**
@@ -53,7 +57,7 @@ export async function buildStandIn(): Promise<string> {
     await mkdir(OUTPUT, { recursive: true });
     const temporary = `${program}.${process.pid}`;
     try {
-      await compile(
+      await compileStatic(
         names.filter(name => name.endsWith('.c')).map(name => join(SOURCES, name)),
         temporary
       );

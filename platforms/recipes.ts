@@ -141,6 +141,8 @@ export interface IStandInOptions {
   readonly cwd?: string;
   /** Docker's default seccomp profile as well (colab: pivot_root fails then, as fsquillace/junest#247 saw in 2020). */
   readonly dockerSeccomp?: boolean;
+  /** A root file system to stand on instead of the machine's (platforms/apptainer-root.ts). */
+  readonly lower?: string;
 }
 
 /** Mask of /proc/PID/status, in hexadecimal. */
@@ -158,6 +160,7 @@ export function standInArguments(recipe: IRecipe, options: IStandInOptions): str
     ...(recipe.denyProcfsMounts ? ['--deny-procfs-mounts'] : []),
     ...(recipe.devFuse ? ['--dev-fuse'] : []),
     ...(recipe.hostname === undefined ? [] : ['--hostname', recipe.hostname]),
+    ...(options.lower === undefined ? [] : ['--lower', options.lower]),
     ...recipe.fresh.flatMap(path => ['--fresh', path]),
     ...recipe.directories.flatMap(path => ['--directory', path]),
     ...(options.readOnlyBinds ?? []).flatMap(path => ['--bind-read-only', path]),

@@ -74,6 +74,8 @@ static int parse(int argc, char **argv, struct recipe *recipe) {
       recipe->hostname = next_word(argc, argv, &i);
     } else if (strcmp(word, "--cwd") == 0) {
       recipe->cwd = next_word(argc, argv, &i);
+    } else if (strcmp(word, "--lower") == 0) {
+      recipe->lower = next_word(argc, argv, &i);
     } else if (strcmp(word, "--size") == 0) {
       recipe->root_size = next_word(argc, argv, &i);
     } else if (strcmp(word, "--capabilities") == 0) {
@@ -285,7 +287,7 @@ static int supervise(int socket, int signals, pid_t init) {
 }
 
 int main(int argc, char **argv) {
-  static struct recipe recipe = {.root_size = "50%"};
+  static struct recipe recipe = {.root_size = "50%", .lower = "/"};
   int command = parse(argc, argv, &recipe);
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The root of a stand-in: an overlay over the machine's `/` whose writes go to a tmpfs that dies with the mount
- * namespace. docker's own layout (moby, oci/defaults.go and runc's rootfs code) for /proc, /sys, /dev and the three
+ * The root of a stand-in: an overlay over the machine's `/` (or another tree) whose writes go to a tmpfs that dies
+ * with the mount namespace. docker's own layout (moby, oci/defaults.go and runc's rootfs code) for /proc, /sys, /dev and the three
  * files of /etc; for a plain machine its own /sys and /dev.
  */
 #define _GNU_SOURCE
@@ -96,6 +96,9 @@ static void place_binds(const struct recipe *recipe) {
 
 static void mount_overlay(const struct recipe *recipe) {
   char options[128];
+  /* By descriptor: the next mount may cover its path, and a path in mount options would need escapes. */
+  int lower = open(recipe->lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  must(lower, "open", recipe->lower);
   snprintf(options, sizeof options, "mode=755,size=%s", recipe->root_size);
   must(mount("standin", BASE, "tmpfs", 0, options), "tmpfs", BASE);
   make_directory(UPPER, 0755);
@@ -118,8 +121,9 @@ static void mount_overlay(const struct recipe *recipe) {
     must(chmod(target, info.st_mode & 07777), "chmod", target);
     must(setxattr(target, "trusted.overlay.opaque", "y", 1, 0), "opaque directory", path);
   }
-  must(mount("overlay", ROOT, "overlay", 0, "lowerdir=/,upperdir=" UPPER ",workdir=" BASE "/work"),
-       "overlay over /", NULL);
+  snprintf(options, sizeof options, "lowerdir=/proc/self/fd/%d,upperdir=" UPPER ",workdir=" BASE "/work", lower);
+  must(mount("overlay", ROOT, "overlay", 0, options), "overlay over", recipe->lower);
+  close(lower);
 }
 
 /* /etc/{hosts,hostname,resolv.conf}: docker binds files of its own there. */

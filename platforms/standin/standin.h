@@ -33,6 +33,7 @@ struct recipe {
   bool deny_procfs_mounts;        /* answer EACCES to every mount that involves procfs */
   bool dev_fuse;
   bool shared_root;               /* `/` is a shared mount, as systemd leaves it */
+  const char *lower;              /* the tree below the root; `/` of the machine unless said otherwise */
   const char *root_size;          /* size= of the tmpfs that takes all writes */
   const char *fresh[MAX_PATHS];   /* top-level directories that start empty */
   int fresh_count;
