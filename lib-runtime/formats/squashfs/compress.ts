@@ -41,7 +41,10 @@ const deflateAsync = promisify(deflate);
 const unzstdAsync = promisify(zstdDecompress);
 const inflateAsync = promisify(inflate);
 
-export function createCompressor(compression: 'zstd' | 'gzip', level: number = DEFAULT_LEVEL[compression]): ICompressor {
+export function createCompressor(
+  compression: 'zstd' | 'gzip',
+  level: number = DEFAULT_LEVEL[compression]
+): ICompressor {
   if (compression === 'zstd') {
     const params = { [constants.ZSTD_c_compressionLevel]: level };
     // The exact size keeps the window within the block, which the kernel's decompressor demands.
