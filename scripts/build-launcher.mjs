@@ -20,16 +20,29 @@ const BINARIES = join(ROOT, 'nbcontainer', 'runtime', 'launcher');
 const NAME = 'nbcontainer-launcher';
 export const ZIG = 'ziglang==0.13.0';
 const COMMON = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror'];
-const STATIC = [...COMMON, '-Os', '-static', '-s', '-fno-sanitize=undefined', '-Wl,--gc-sections', '-ffunction-sections'];
+const STATIC = [
+  ...COMMON,
+  '-Os',
+  '-static',
+  '-s',
+  '-fno-sanitize=undefined',
+  '-Wl,--gc-sections',
+  '-ffunction-sections'
+];
 const SANITIZE = [...COMMON, '-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 
 const read = file => readFileSync(join(SOURCES, file));
-const sources = () => readdirSync(SOURCES).filter(name => name.endsWith('.c')).sort();
+const sources = () =>
+  readdirSync(SOURCES)
+    .filter(name => name.endsWith('.c'))
+    .sort();
 
 /** Names what a build depends on. */
 function stamp(options) {
   const hash = createHash('sha256').update(JSON.stringify(options));
-  for (const file of readdirSync(SOURCES).filter(name => /\.[ch]$/.test(name)).sort()) {
+  for (const file of readdirSync(SOURCES)
+    .filter(name => /\.[ch]$/.test(name))
+    .sort()) {
     hash.update(`\0${file}\0`).update(read(file));
   }
   return hash.digest('hex');
@@ -52,7 +65,13 @@ function build(output, compiler, options, force) {
   mkdirSync(dirname(output), { recursive: true });
   const temporary = `${output}.${process.pid}.tmp`;
   try {
-    run(compiler[0], [...compiler.slice(1), ...options, '-o', temporary, ...sources().map(name => join(SOURCES, name))]);
+    run(compiler[0], [
+      ...compiler.slice(1),
+      ...options,
+      '-o',
+      temporary,
+      ...sources().map(name => join(SOURCES, name))
+    ]);
     renameSync(temporary, output);
     writeFileSync(mark, wanted);
   } finally {

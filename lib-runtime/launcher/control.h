@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the child asks of its supervisor, which stays outside every namespace: id maps, the ledger, a new main process.
+#ifndef NBCONTAINER_CONTROL_H
+#define NBCONTAINER_CONTROL_H
+
+#include "container.h"
+
+#define REQUEST_STRINGS 3
+#define REQUEST_BYTES 16384
+
+enum request {
+    REQUEST_MAPS = 'U',   // uid map, gid map
+    REQUEST_LEDGER = 'L', // directory
+    REQUEST_ENTRY = 'E',  // kind, name, target
+    REQUEST_MAIN = 'P'    // pid; not answered
+};
+
+struct reply {
+    int error;
+    char text[256];
+};
+
+// Sends a request and waits for its reply. Returns 0, or -1 with errno and container->detail.
+int ask(struct container *container, enum request request, const char *const strings[REQUEST_STRINGS]);
+
+// Tells the supervisor which process to watch from now on.
+int announce_main(struct container *container, pid_t pid);
+
+struct incoming {
+    char kind;
+    const char *strings[REQUEST_STRINGS];
+    char buffer[REQUEST_BYTES];
+};
+
+// Supervisor's side: 1 for a request, 0 when nobody can ask any more, -1 when nothing waits (or on an error).
+int receive_request(int socket, struct incoming *incoming);
+void send_reply(int socket, const struct reply *reply);
+
+#endif

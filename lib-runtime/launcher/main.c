@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// nbcontainer-launcher: performs a plan (engines/steps.ts) and becomes the payload's supervisor.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "execute.h"
+#include "identity.h"
+#include "ledger.h"
+#include "plan.h"
+#include "probe.h"
+#include "status.h"
+#include "steps.h"
+#include "supervise.h"
+
+static const char USAGE[] = "usage: nbcontainer-launcher run PLAN_FD STATUS_FD\n"
+                            "       nbcontainer-launcher probe\n"
+                            "       nbcontainer-launcher sweep DIRECTORY\n"
+                            "Started by nbcontainer, not by hand.\n";
+
+static int parse_fd(const char *text) {
+    char *end;
+    long number = strtol(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || number < 3 || number > 1 << 20 || fcntl((int)number, F_GETFD) < 0) {
+        return -1;
+    }
+    return (int)number;
+}
+
+static void become_payload(struct container *container) {
+    die_with_parent(container->control);
+    if (perform_steps(container) < 0) {
+        report_failure(container->status, container->index, errno, container->detail);
+        _exit(OWN_FAILURE);
+    }
+    execute(container);
+}
+
+static int run(int plan_fd, int status_fd) {
+    struct plan plan = {0};
+    struct container container = {.status = status_fd, .stage = -1, .root = -1, .floor = -1};
+    const char *problem;
+    fcntl(status_fd, F_SETFD, FD_CLOEXEC);
+    if (read_plan(plan_fd, &plan, &container.index, &problem) < 0) {
+        report_failure(status_fd, container.index, errno, problem);
+        return OWN_FAILURE;
+    }
+    close(plan_fd);
+    container.plan = &plan;
+    container.in_place = plan_has(&plan, "ledger") || plan_has(&plan, "place");
+    container.umask = umask(0);
+    return run_container(&container, become_payload);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 4 && strcmp(argv[1], "run") == 0) {
+        int plan_fd = parse_fd(argv[2]);
+        int status_fd = parse_fd(argv[3]);
+        if (plan_fd >= 0 && status_fd >= 0 && plan_fd != status_fd) {
+            return run(plan_fd, status_fd);
+        }
+    } else if (argc == 2 && strcmp(argv[1], "probe") == 0) {
+        return run_probes();
+    } else if (argc == 3 && strcmp(argv[1], "sweep") == 0) {
+        if (ledger_sweep(argv[2]) == 0) {
+            return 0;
+        }
+        fprintf(stderr, "nbcontainer-launcher: sweep %s: %s\n", argv[2], strerror(errno));
+        return OWN_FAILURE;
+    }
+    fputs(USAGE, stderr);
+    return OWN_FAILURE;
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "signals.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LAST_SIGNAL 64
+#define PATIENCE 400 // rounds of 10 ms
+
+sigset_t relayed_signals(void) {
+    static const int OWN[] = {SIGTSTP, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t at = 0; at < sizeof OWN / sizeof *OWN; at++) {
+        sigdelset(&set, OWN[at]);
+    }
+    return set;
+}
+
+void reset_signals(void) {
+    sigset_t none;
+    for (int number = 1; number <= LAST_SIGNAL; number++) {
+        signal(number, SIG_DFL); // those that cannot be changed say so, which is fine
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int exit_status(int status) {
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+void let_go_of_stdio(void) {
+    int null = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd < 3; fd++) {
+        if (null < 0) {
+            close(fd);
+        } else if (null != fd) {
+            dup2(null, fd);
+        }
+    }
+    if (null > 2) {
+        close(null);
+    }
+}
+
+// Parent of a process from /proc/PID/stat: `pid (name) state ppid`; the name may hold anything.
+static pid_t parent_of(const char *pid) {
+    char path[300];
+    char text[512];
+    snprintf(path, sizeof path, "/proc/%s/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (size <= 0) {
+        return -1;
+    }
+    text[size] = '\0';
+    const char *after = strrchr(text, ')');
+    return after == NULL || strlen(after) < 4 ? -1 : (pid_t)strtol(after + 4, NULL, 10);
+}
+
+static void kill_children(void) {
+    DIR *processes = opendir("/proc");
+    if (processes == NULL) {
+        return;
+    }
+    pid_t self = getpid();
+    struct dirent *entry;
+    while ((entry = readdir(processes)) != NULL) {
+        if (isdigit((unsigned char)entry->d_name[0]) && parent_of(entry->d_name) == self) {
+            kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
+        }
+    }
+    closedir(processes);
+}
+
+void end_descendants(void) {
+    sigset_t child;
+    struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    for (int round = 0; round < PATIENCE; round++) {
+        pid_t pid;
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+        }
+        if (pid < 0 && errno == ECHILD) {
+            return;
+        }
+        kill_children(); // what they leave behind becomes ours and is met in the next round
+        sigtimedwait(&child, NULL, &pause);
+    }
+}
