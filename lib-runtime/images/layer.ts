@@ -85,7 +85,7 @@ export function hardlink(inode: ITreeEntry, path: string, target: string): ITree
 }
 
 /** The directory that the entry `below` needs when no layer has one: as `mkdir -p` of root makes it. */
-export function impliedDirectory(path: string, below: ITreeEntry): ITreeEntry {
+export function impliedDirectory(path: string, below: Pick<ITreeEntry, 'mtime'>): ITreeEntry {
   return { path, type: 'directory', mode: 0o755, uid: 0, gid: 0, mtime: below.mtime, size: 0 };
 }
 
