@@ -5,7 +5,11 @@ import type { IExecution, IPlannedStep } from '../engines/steps.ts';
 /** What must be true of the disk before the launch: the planner asks, images/ provides. */
 export type RootfsDemand =
   /** The squashfs partition is mounted by the launcher: nothing to prepare. */
-  | { readonly kind: 'mounted' }
+  | {
+      readonly kind: 'mounted';
+      /** Directory of the plain tree to fall back to when the kernel does not take the squashfs after all. */
+      readonly otherwise: string;
+    }
   /** An unpacked tree in the store, `merged` with /bin, /sbin and /lib* moved below /usr. */
   | { readonly kind: 'tree'; readonly view: 'plain' | 'merged'; readonly directory: string }
   /** The image is a directory of the user's. */

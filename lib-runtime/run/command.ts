@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What is executed inside for exec, run and shell (runtimes.md 2.2, 2.3 item 5). Pure. */
+import type { IImageFacts } from '../images/image.ts';
+import { hasFile } from './image-tree.ts';
+import type { INote, IRefusal } from './plan-types.ts';
+import type { IRunSpec } from './spec.ts';
+
+export interface ICommand {
+  readonly kind: 'command';
+  readonly argv: readonly string[];
+  /** Set over everything else: SHELL for the shell action. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly notes: readonly INote[];
+}
+
+/** The argument list for the spec, or why there is none. */
+export function containerCommand(
+  spec: IRunSpec,
+  image: Pick<IImageFacts, 'name' | 'config' | 'runscript' | 'tree'>
+): ICommand | IRefusal {
+  switch (spec.action) {
+    case 'exec':
+      return spec.command.length === 0
+        ? refusal('usage', 'there is no command to execute', 'Write it after the image, for example IMAGE ls /')
+        : command(spec.command);
+    case 'run':
+      return runCommand(spec, image);
+    case 'shell':
+      return shellCommand(spec, image);
+  }
+}
+
+function runCommand(
+  spec: IRunSpec,
+  image: Pick<IImageFacts, 'name' | 'config' | 'runscript' | 'tree'>
+): ICommand | IRefusal {
+  const entrypoint = image.config?.Entrypoint ?? [];
+  const cmd = image.config?.Cmd ?? [];
+  // A SIF made from an OCI image carries both; the runscript only restates the configuration through a shell (and one
+  // evaluation more), which a FROM-scratch image has not got. A runscript of somebody's own (%runscript) comes first.
+  const own = image.runscript !== undefined && !/OCI_(ENTRYPOINT|CMD)=/.test(image.runscript);
+  if (!own && entrypoint.length + cmd.length > 0) {
+    return command([...entrypoint, ...(spec.command.length > 0 ? spec.command : cmd)]);
+  }
+  if (image.runscript !== undefined) {
+    return command(['/.singularity.d/runscript', ...spec.command]);
+  }
+  if (hasFile(image.tree, '/apptainer')) {
+    return command(['/apptainer', ...spec.command]);
+  }
+  if (image.config !== undefined && spec.command.length > 0) {
+    return command(spec.command);
+  }
+  if (hasFile(image.tree, '/bin/sh')) {
+    return {
+      ...command(['/bin/sh', ...spec.command]),
+      notes: [{ level: 'info', text: 'the image has no runscript and no entrypoint: running /bin/sh' }]
+    };
+  }
+  return refusal(
+    'not-found',
+    `${image.name} has no runscript, no entrypoint and no /bin/sh`,
+    'Say what to run with nbcontainer exec IMAGE COMMAND'
+  );
+}
+
+function shellCommand(spec: IRunSpec, image: Pick<IImageFacts, 'name' | 'tree'>): ICommand | IRefusal {
+  const notes: INote[] = [];
+  if (spec.shell !== undefined) {
+    if (hasFile(image.tree, spec.shell)) {
+      return command([spec.shell, ...spec.command]);
+    }
+    notes.push({ level: 'warning', text: `the image has no ${spec.shell}: another shell is used` });
+  }
+  for (const [shell, ...options] of [['/bin/bash', '--norc'], ['/bin/sh']] as const) {
+    if (hasFile(image.tree, shell)) {
+      return { ...command([shell, ...options, ...spec.command]), environment: { SHELL: shell }, notes };
+    }
+  }
+  return refusal(
+    'not-found',
+    `${image.name} has no shell`,
+    'Run one of its programs with nbcontainer exec IMAGE COMMAND or nbcontainer run IMAGE'
+  );
+}
+
+function command(argv: readonly string[]): ICommand {
+  return { kind: 'command', argv, environment: {}, notes: [] };
+}
+
+function refusal(code: IRefusal['code'], message: string, fix: string): IRefusal {
+  return { kind: 'refusal', code, message, reason: 'nothing to execute was found', fix };
+}

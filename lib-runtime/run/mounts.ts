@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * What is mounted into a container and in which order (runtimes.md 2.4; tag order dev, binds, kernel, home, tmp, files,
+ * user binds sorted by path, cwd). Pure: says what, not how; underlay.ts makes steps of it.
+ */
+import type { BindFlag } from '../engines/steps.ts';
+import type { IHostFacts } from '../host/facts.ts';
+import type { IImageFacts } from '../images/image.ts';
+import { groupFor, passwdFor } from './accounts.ts';
+import { LIBRARY_DIRECTORY } from './environment.ts';
+import { baseOf, findInImage, isWithin, normalise } from './image-tree.ts';
+import { minimalDevices } from './minimal-dev.ts';
+import type { INote, IRefusal } from './plan-types.ts';
+import type { IRunSpec } from './spec.ts';
+
+export type MountPurpose = 'dev' | 'proc' | 'sys' | 'system' | 'home' | 'tmp' | 'account' | 'gpu' | 'bind' | 'cwd';
+
+interface IMountCommon {
+  /** Absolute path inside, normalised, symlinks not yet followed. */
+  readonly target: string;
+  readonly purpose: MountPurpose;
+  readonly reason: string;
+}
+
+export type Mount =
+  | (IMountCommon & {
+      readonly kind: 'bind';
+      readonly source: string;
+      readonly type: 'directory' | 'file';
+      readonly flags: readonly BindFlag[];
+      /** The container starts without it when it cannot be made. */
+      readonly optional: boolean;
+      /** A symlink at the target is replaced, not followed (etc/localtime). */
+      readonly replace?: boolean;
+    })
+  | (IMountCommon & { readonly kind: 'tmpfs'; readonly options: string; readonly flags: readonly BindFlag[] })
+  /** A generated file over the target. */
+  | (IMountCommon & { readonly kind: 'content'; readonly content: string; readonly mode: number })
+  /** A symlink in a tmpfs that was mounted before. */
+  | (IMountCommon & { readonly kind: 'symlink'; readonly text: string })
+  /** Makes a tmpfs that was mounted before read-only. */
+  | (IMountCommon & { readonly kind: 'seal' });
+
+export interface IMounts {
+  readonly kind: 'mounts';
+  readonly mounts: readonly Mount[];
+  /** HOME inside. */
+  readonly home: string;
+  /** Where to start, best first. */
+  readonly workingDirectories: readonly string[];
+  readonly notes: readonly INote[];
+}
+
+const ORDINARY: readonly BindFlag[] = ['rec', 'nosuid', 'nodev'];
+const KERNEL: readonly BindFlag[] = ['rec', 'nosuid', 'nodev', 'noexec'];
+
+/** Directories of a system: the caller's working directory is not bound over the image's. */
+const NEVER_CWD = /^\/(|etc|bin|mnt|usr|var|opt|sbin|lib|lib64|(sys|proc|dev).*)$/;
+
+/** HOME inside: the target of --home, /root for uid 0, else the account's. */
+export function homeInside(spec: IRunSpec, account: IHostFacts['account']): string {
+  return normalise(spec.home?.target ?? (account.uid === 0 ? '/root' : account.home));
+}
+
+/** A path of the host as the user wrote it, absolute. */
+export function hostPath(path: string, workingDirectory: string): string {
+  return normalise(path.startsWith('/') ? path : `${workingDirectory}/${path}`);
+}
+
+/** The mounts for a spec, in order, or why a wish cannot be met. */
+export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageFacts): IMounts | IRefusal {
+  const notes: INote[] = [];
+  const skipped = (...names: string[]): boolean => names.some(name => spec.noMount.includes(name));
+  const exists = (path: string): boolean => host.paths[path] !== null;
+  const typeOf = (path: string): 'directory' | 'file' => {
+    const type = host.paths[path]?.type ?? 'directory';
+    return type === 'directory' ? 'directory' : 'file';
+  };
+  const mounts: Mount[] = [];
+  const bind = (
+    source: string,
+    target: string,
+    purpose: MountPurpose,
+    reason: string,
+    extra: { flags?: readonly BindFlag[]; type?: 'directory' | 'file'; optional?: boolean; replace?: boolean } = {}
+  ): void => {
+    const { flags = ORDINARY, type = 'directory', optional = false, replace = false } = extra;
+    mounts.push({ kind: 'bind', source, target, type, flags, optional, purpose, reason, ...(replace && { replace }) });
+  };
+
+  if (!skipped('dev', '/dev')) {
+    if (spec.contain) {
+      mounts.push(...minimalDevices(spec.nv ? host.gpu : undefined));
+    } else {
+      bind('/dev', '/dev', 'dev', "the host's devices", { flags: ['rec', 'nosuid'] });
+    }
+  }
+  systemFiles(spec, host, image, skipped, bind);
+  if (!skipped('proc', '/proc')) {
+    bind('/proc', '/proc', 'proc', "the host's processes; no pid namespace was asked for", { flags: KERNEL });
+  }
+  if (!skipped('sys', '/sys')) {
+    bind('/sys', '/sys', 'sys', "the host's kernel objects", { flags: KERNEL });
+  }
+
+  const home = homeInside(spec, host.account);
+  const homeMount = homeOf(spec, host, home, skipped('home'), notes);
+  const tmpMounts: Mount[] = [];
+  if (!skipped('tmp')) {
+    for (const target of ['/tmp', '/var/tmp'].filter(path => !skipped(path))) {
+      if (target === '/var/tmp' && sameTmp(host, image)) {
+        continue;
+      }
+      if (spec.contain || !exists(target)) {
+        const reason = spec.contain ? '--contain: an empty directory' : `the host has no ${target}`;
+        tmpMounts.push({
+          kind: 'tmpfs',
+          target,
+          options: 'mode=1777',
+          flags: ['nosuid', 'nodev'],
+          purpose: 'tmp',
+          reason
+        });
+      } else {
+        const common = { type: 'directory', flags: ORDINARY, optional: false, purpose: 'tmp' } as const;
+        tmpMounts.push({ kind: 'bind', source: target, target, reason: `the host's ${target}`, ...common });
+      }
+    }
+  }
+  // Home comes before tmp in Apptainer; one below /tmp would be hidden by it.
+  const late = homeMount !== undefined && tmpMounts.some(({ target }) => isWithin(home, target) && home !== target);
+  mounts.push(...(homeMount && !late ? [homeMount] : []), ...tmpMounts, ...(homeMount && late ? [homeMount] : []));
+
+  accountFiles(host, image, home, skipped, mounts);
+  if (spec.nv) {
+    driverFiles(host, mounts, notes);
+  }
+
+  const binds = spec.binds
+    .map(({ source, target, readOnly }) => ({
+      source: hostPath(source, host.workingDirectory),
+      target: hostPath(target, host.workingDirectory),
+      readOnly
+    }))
+    .sort((left, right) => (left.target < right.target ? -1 : left.target > right.target ? 1 : 0));
+  for (const { source, target, readOnly } of binds) {
+    if (!exists(source)) {
+      return {
+        kind: 'refusal',
+        code: 'not-found',
+        message: `--bind ${source} cannot be honoured`,
+        reason: `the host has no ${source}`,
+        fix: 'Check the spelling of the path or make the directory first'
+      };
+    }
+    if (target === '/') {
+      return {
+        kind: 'refusal',
+        code: 'usage',
+        message: `--bind ${source}:/ cannot be honoured`,
+        reason: 'a bind over / would hide the image itself',
+        fix: 'Choose another path inside the container'
+      };
+    }
+    const flags: BindFlag[] = ['rec', 'nosuid', ...(isWithin(source, '/dev') ? [] : (['nodev'] as const))];
+    bind(source, target, 'bind', `--bind ${source}:${target}${readOnly ? ':ro' : ''}`, {
+      flags: readOnly ? [...flags, 'ro'] : flags,
+      type: typeOf(source)
+    });
+  }
+
+  const cwd = normalise(host.workingDirectory);
+  const wantsCwd = !spec.contain && !skipped('cwd', cwd) && !NEVER_CWD.test(cwd) && exists(cwd);
+  const shown = wantsCwd && isShown(cwd, mounts, host);
+  if (wantsCwd && !shown) {
+    bind(cwd, cwd, 'cwd', 'the working directory of the caller');
+    // The last one would hide what is bound inside it: it goes before that.
+    const inside = mounts.findIndex(({ target }) => target !== cwd && isWithin(target, cwd));
+    if (inside >= 0) {
+      mounts.splice(inside, 0, ...mounts.splice(-1));
+    }
+  }
+  const start = spec.workingDirectory ?? (spec.contain ? home : cwd);
+  const workingDirectories = [...new Set([hostPath(start, cwd), home, '/'])];
+  return { kind: 'mounts', mounts, home, workingDirectories, notes };
+}
+
+type Binder = (
+  source: string,
+  target: string,
+  purpose: MountPurpose,
+  reason: string,
+  extra?: { flags?: readonly BindFlag[]; type?: 'directory' | 'file'; optional?: boolean; replace?: boolean }
+) => void;
+
+/** `bind path = /etc/localtime, /etc/hosts` of apptainer.conf, and resolv.conf: passed over when the host has none. */
+function systemFiles(
+  spec: IRunSpec,
+  host: IHostFacts,
+  image: IImageFacts,
+  skipped: (...names: string[]) => boolean,
+  bind: Binder
+): void {
+  const has = (path: string): boolean => host.paths[path] !== null && host.paths[path] !== undefined;
+  const file = { type: 'file', flags: ['nosuid', 'nodev'], optional: true } as const;
+  const zone = host.paths['/etc/localtime']?.real;
+  const imageZone = findInImage(image.tree, '/etc/localtime', false);
+  const linked = imageZone.kind === 'found' && imageZone.type === 'other';
+  const ownZone = image.tree['/etc']?.find(node => node.name === 'localtime')?.target;
+  if (zone !== undefined && !skipped('bind-paths', '/etc/localtime') && !sameZone(zone, ownZone)) {
+    bind('/etc/localtime', '/etc/localtime', 'system', "the host's time zone", { ...file, replace: linked });
+  }
+  if (has('/etc/hosts') && !skipped('bind-paths', '/etc/hosts')) {
+    bind('/etc/hosts', '/etc/hosts', 'system', "the host's names", file);
+  }
+  if (has('/etc/resolv.conf') && !skipped('/etc/resolv.conf')) {
+    const source = host.paths['/etc/resolv.conf']?.real ?? '/etc/resolv.conf';
+    bind(source, '/etc/resolv.conf', 'system', "the host's name servers", file);
+  }
+}
+
+/** Both are zoneinfo files of one name: nothing would change. Every name of UTC is one. */
+function sameZone(hostFile: string, imageLink: string | undefined): boolean {
+  const name = (path: string): string => {
+    const zone = /zoneinfo\/(.+)$/.exec(path)?.[1] ?? path;
+    return /^(Etc\/)?(UTC|UCT|Universal|Zulu|GMT)$/.test(zone) ? 'UTC' : zone;
+  };
+  return imageLink !== undefined && /zoneinfo\//.test(hostFile) && name(hostFile) === name(imageLink);
+}
+
+function homeOf(spec: IRunSpec, host: IHostFacts, home: string, skipped: boolean, notes: INote[]): Mount | undefined {
+  if (spec.noHome || skipped || home === '/') {
+    return undefined;
+  }
+  const common = { target: home, purpose: 'home' } as const;
+  const empty = (reason: string): Mount => ({
+    ...common,
+    kind: 'tmpfs',
+    options: 'mode=0700',
+    flags: ['nosuid', 'nodev'],
+    reason
+  });
+  if (spec.contain && spec.home === undefined) {
+    return empty('--contain: an empty home');
+  }
+  const source = spec.home === undefined ? host.account.home : hostPath(spec.home.source, host.workingDirectory);
+  if (host.paths[source] === null || source === '' || source === '/') {
+    notes.push({
+      level: 'warning',
+      text: `the home directory ${source || '(none)'} cannot be used: an empty one takes its place`
+    });
+    return empty('the host has no such home: an empty directory takes its place');
+  }
+  return {
+    ...common,
+    kind: 'bind',
+    source,
+    type: 'directory',
+    flags: ORDINARY,
+    optional: false,
+    reason: spec.home === undefined ? "the caller's home" : '--home'
+  };
+}
+
+/** /var/tmp and /tmp are one directory on the host or in the image. */
+function sameTmp(host: IHostFacts, image: IImageFacts): boolean {
+  const found = findInImage(image.tree, '/var/tmp');
+  const real = host.paths['/var/tmp']?.real;
+  return (found.kind === 'found' && found.path === '/tmp') || (real !== undefined && real === host.paths['/tmp']?.real);
+}
+
+/** passwd and group of the image with the caller in them; nothing when the image has none. */
+function accountFiles(
+  host: IHostFacts,
+  image: IImageFacts,
+  home: string,
+  skipped: (...names: string[]) => boolean,
+  mounts: Mount[]
+): void {
+  const common = { kind: 'content', purpose: 'account', mode: 0o644 } as const;
+  if (image.passwd !== undefined && !skipped('/etc/passwd')) {
+    const content = passwdFor(image.passwd, host.account, home);
+    if (content !== image.passwd) {
+      mounts.push({ ...common, target: '/etc/passwd', content, reason: "the image's accounts and the caller's" });
+    }
+  }
+  if (image.group !== undefined && !skipped('/etc/group')) {
+    const content = groupFor(image.group, host.account);
+    if (content !== image.group) {
+      mounts.push({ ...common, target: '/etc/group', content, reason: "the image's groups and the caller's" });
+    }
+  }
+}
+
+/** --nv: the driver's libraries into LIBRARY_DIRECTORY, its programs into /usr/bin, its files where they are. */
+function driverFiles(host: IHostFacts, mounts: Mount[], notes: INote[]): void {
+  const gpu = host.gpu;
+  if (gpu === undefined || gpu.libraries.length === 0) {
+    notes.push({ level: 'warning', text: 'no NVIDIA driver libraries were found on this host: --nv has no effect' });
+    return;
+  }
+  const file = {
+    kind: 'bind',
+    type: 'file',
+    purpose: 'gpu',
+    flags: ['ro', 'nosuid', 'nodev'],
+    optional: true
+  } as const;
+  mounts.push({
+    kind: 'tmpfs',
+    target: LIBRARY_DIRECTORY,
+    options: 'mode=0755',
+    flags: ['nosuid', 'nodev'],
+    purpose: 'gpu',
+    reason: "--nv: a directory for the driver's libraries"
+  });
+  for (const { source, names } of gpu.libraries) {
+    for (const name of names) {
+      const reason = `--nv: driver ${gpu.driverVersion ?? 'of unknown version'}`;
+      mounts.push({ ...file, source, target: `${LIBRARY_DIRECTORY}/${name}`, reason });
+    }
+  }
+  mounts.push({ kind: 'seal', target: LIBRARY_DIRECTORY, purpose: 'gpu', reason: '--nv: the libraries are read-only' });
+  for (const source of gpu.binaries) {
+    mounts.push({ ...file, source, target: `/usr/bin/${baseOf(source)}`, reason: "--nv: a program of the driver's" });
+  }
+  for (const source of gpu.files) {
+    mounts.push({ ...file, source, target: source, reason: "--nv: a file of the driver's" });
+  }
+}
+
+/** The path is visible at the same place through a mount that was planned before, or is itself a target. */
+function isShown(path: string, mounts: readonly Mount[], host: IHostFacts): boolean {
+  const outer = mounts.filter(mount => mount.kind === 'bind' && isWithin(path, mount.target)).at(-1);
+  if (outer === undefined || outer.kind !== 'bind') {
+    return false;
+  }
+  const source = host.paths[outer.source]?.real ?? outer.source;
+  const real = host.paths[path]?.real ?? path;
+  return outer.target === path || real === source + path.slice(outer.target.length);
+}

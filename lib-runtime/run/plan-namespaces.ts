@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Plans of the namespaces engine: pivot, and in-place where procfs may not be mounted. Pure. */
+import type { IExecution, IPlannedStep } from '../engines/steps.ts';
+import type { IHostFacts } from '../host/facts.ts';
+import type { IImageFacts } from '../images/image.ts';
+import { callerIdentity, errnoText, type Identity } from './identity.ts';
+import { isMerged, mergedListings, needsMerging } from './image-tree.ts';
+import { inPlaceMounts, inPlaceSteps } from './in-place.ts';
+import type { IMounts } from './mounts.ts';
+import type { INamespacesPlan, INote, IRefusal } from './plan-types.ts';
+import { chooseRootfs } from './rootfs.ts';
+import type { IRunSpec } from './spec.ts';
+import { underlaySteps } from './underlay.ts';
+
+/** An engine or root that was passed over, and why. */
+export interface IPassedOver {
+  readonly kind: 'passed-over';
+  readonly what: string;
+  readonly reason: string;
+}
+
+export interface IPlanInput {
+  readonly spec: IRunSpec;
+  readonly host: IHostFacts;
+  readonly image: IImageFacts;
+  readonly mounts: IMounts;
+  readonly execution: IExecution;
+}
+
+type Granted = Extract<Identity, { ok: true }>;
+
+const MIB = 1024 * 1024;
+/** The root under construction holds directories and small files only. */
+const SKELETON_BYTES = 32 * MIB;
+
+/** A pivot plan, an in-place plan, a refusal of a wish, or why there is neither plan. */
+export function namespacesPlan(input: IPlanInput): INamespacesPlan | IRefusal | IPassedOver {
+  const { spec, host, mounts } = input;
+  const identity = callerIdentity(host, spec.hostname !== undefined);
+  if (!identity.ok) {
+    return passedOver('namespaces', identity.reason);
+  }
+  const { tmpfs, bind } = host.probes;
+  if (!tmpfs.ok || !bind.ok) {
+    const [what, probe] = tmpfs.ok ? (['bind mounts are', bind] as const) : (['mounts are', tmpfs] as const);
+    return passedOver('namespaces', `${what} denied here${errnoText(probe)}`);
+  }
+  if (spec.root === 'in-place') {
+    return inPlacePlan(input, identity, '--root in-place was asked for');
+  }
+  const wantsProc = mounts.mounts.some(({ purpose }) => purpose === 'proc');
+  const proc = host.probes['bind-procfs'];
+  if (!wantsProc || proc.ok) {
+    const pivot = host.probes['pivot-root'];
+    if (pivot.ok || host.probes.chroot.ok) {
+      return pivotPlan(input, identity);
+    }
+    return passedOver('namespaces', `the root cannot be changed: pivot_root${errnoText(pivot)} and chroot are denied`);
+  }
+  const why = `this host denies binding procfs${errnoText(proc)}`;
+  return spec.root === 'pivot' ? passedOver('pivot', why) : inPlacePlan(input, identity, why);
+}
+
+function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRefusal {
+  const { spec, host, image, mounts, execution } = input;
+  const stage = stageOf(host);
+  const writable = writableRoot(spec, host, identity);
+  if (writable?.kind === 'refusal') {
+    return writable;
+  }
+  const rootfs = chooseRootfs(image, host, stage, identity.privileged, false);
+  const underlay = underlaySteps({
+    tree: image.tree,
+    rootfs: rootfs.path,
+    stage,
+    mounts: mounts.mounts,
+    hostPaths: host.paths,
+    overlay: writable !== undefined
+  });
+  if (underlay.kind === 'refusal') {
+    return underlay;
+  }
+  const pivots = host.probes['pivot-root'].ok;
+  const notes: INote[] = [...rootfs.notes, ...underlay.notes, ...mounts.notes];
+  if (!pivots) {
+    const text = `pivot_root is denied here${errnoText(host.probes['pivot-root'])}: chroot takes its place`;
+    notes.push({ level: 'info', text });
+  }
+  return {
+    kind: 'plan',
+    engine: 'namespaces',
+    root: 'pivot',
+    rootfs: rootfs.demand,
+    steps: [
+      ...opening(identity, stage, writable?.sizeBytes ?? SKELETON_BYTES),
+      ...(rootfs.step ? [rootfs.step] : []),
+      ...(writable ? [overlayStep(rootfs.path, stage, identity)] : []),
+      ...underlay.steps,
+      pivots
+        ? { step: { op: 'pivot' }, reason: 'the assembled root becomes /' }
+        : { step: { op: 'chroot', root: `${stage}/root` }, reason: 'the assembled root becomes /' },
+      ...closing(spec, host, mounts)
+    ],
+    execution,
+    notes
+  };
+}
+
+function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamespacesPlan | IRefusal | IPassedOver {
+  const { spec, host, image, mounts, execution } = input;
+  const stage = stageOf(host);
+  const needed = inPlaceMounts(mounts.mounts);
+  if (needed.kind === 'refusal') {
+    return needed;
+  }
+  if (needed.kind === 'impossible') {
+    return passedOver('in-place', needed.reason);
+  }
+  const writable = writableRoot(spec, host, identity);
+  if (writable?.kind === 'refusal') {
+    return writable;
+  }
+  const merged = isMerged(host.root) && needsMerging(image.tree);
+  const tree = merged ? mergedListings(image.tree) : image.tree;
+  const rootfs = chooseRootfs(image, host, stage, identity.privileged, merged);
+  const underlay = underlaySteps({
+    tree,
+    rootfs: rootfs.path,
+    stage,
+    mounts: needed.mounts,
+    hostPaths: host.paths,
+    overlay: writable !== undefined
+  });
+  if (underlay.kind === 'refusal') {
+    return underlay;
+  }
+  const mayWrite = identity.privileged && host.probes['write-root'].ok;
+  const whyNot = identity.privileged
+    ? `/ cannot be written to${errnoText(host.probes['write-root'])}`
+    : 'only real root can make it';
+  const placed = inPlaceSteps(tree, underlay.entries, needed.kept, host, mayWrite, whyNot);
+  if (placed.kind === 'impossible') {
+    return passedOver('in-place', placed.reason);
+  }
+  const text = `${why}: the image's directories are bound over the host's, /proc stays in place, and a file made in / itself would be the host's`;
+  return {
+    kind: 'plan',
+    engine: 'namespaces',
+    root: 'in-place',
+    rootfs: rootfs.demand,
+    steps: [
+      ...opening(identity, stage, writable?.sizeBytes ?? SKELETON_BYTES),
+      ...(rootfs.step ? [rootfs.step] : []),
+      ...(writable ? [overlayStep(rootfs.path, stage, identity)] : []),
+      ...underlay.steps,
+      ...placed.steps,
+      ...closing(spec, host, mounts)
+    ],
+    execution,
+    notes: [{ level: 'info', text }, ...rootfs.notes, ...underlay.notes, ...mounts.notes]
+  };
+}
+
+function stageOf(host: IHostFacts): string {
+  return `${host.runtimeDirectory}/stage`;
+}
+
+function opening(identity: Granted, stage: string, sizeBytes: number): IPlannedStep[] {
+  return [
+    { step: identity.unshare, reason: identity.reason },
+    { step: { op: 'private' }, reason: 'nothing that is mounted from here on is seen outside' },
+    { step: { op: 'stage', stage, sizeBytes }, reason: 'the root is assembled here' }
+  ];
+}
+
+function closing(spec: IRunSpec, host: IHostFacts, mounts: IMounts): IPlannedStep[] {
+  const hostname: IPlannedStep[] =
+    spec.hostname === undefined ? [] : [{ step: { op: 'hostname', name: spec.hostname }, reason: '--hostname' }];
+  return [
+    ...hostname,
+    { step: { op: 'umask', mask: host.umask }, reason: "the caller's umask" },
+    { step: { op: 'no-new-privileges' }, reason: 'setuid programs of the image give no rights' },
+    { step: { op: 'chdir', candidates: mounts.workingDirectories }, reason: 'where the command starts' }
+  ];
+}
+
+function overlayStep(lower: string, stage: string, { privileged }: Granted): IPlannedStep {
+  return {
+    step: {
+      op: 'overlay',
+      lower: [lower],
+      upper: `${stage}/upper`,
+      work: `${stage}/work`,
+      userxattr: !privileged
+    },
+    reason: '--writable-tmpfs: changes go to memory and are gone at the end'
+  };
+}
+
+function writableRoot(
+  spec: IRunSpec,
+  host: IHostFacts,
+  { privileged }: Granted
+): { readonly kind: 'writable'; readonly sizeBytes: number } | IRefusal | undefined {
+  if (!spec.writableTmpfs) {
+    return undefined;
+  }
+  const probe = host.probes[privileged ? 'overlay' : 'user-overlay'];
+  if (!probe.ok) {
+    return {
+      kind: 'refusal',
+      code: 'refused',
+      message: '--writable-tmpfs cannot be honoured here',
+      reason: `this host denies overlay mounts${errnoText(probe)}`,
+      fix: 'Leave --writable-tmpfs out and bind a writable directory instead, or take --engine ptrace'
+    };
+  }
+  // Half of what is free now, as a tmpfs takes memory only for what is written; Apptainer's 64 MiB at the least.
+  return { kind: 'writable', sizeBytes: Math.max(64 * MIB, Math.floor(host.memoryBytes / 2 / MIB) * MIB) };
+}
+
+export function passedOver(what: string, reason: string): IPassedOver {
+  return { kind: 'passed-over', what, reason };
+}

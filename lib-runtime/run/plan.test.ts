@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { describe, expect, it } from 'vitest';
+import type { IHostFacts, ProbeName } from '../host/facts.ts';
+import type { IImageFacts } from '../images/image.ts';
+import { describeStep, formatPlan } from './dry-run.ts';
+import { planRun } from './plan.ts';
+import type { INamespacesPlan, IRefusal, Plan } from './plan-types.ts';
+import type { IRunSpec } from './spec.ts';
+import { BUSYBOX, COLAB, DEBIAN, execSpec, HELLO, hostFacts, imageFacts, listing, ROOT } from './testing.ts';
+
+type Denied = Partial<Record<ProbeName, string>>;
+
+function plan(
+  image: IImageFacts,
+  spec: Partial<IRunSpec> = {},
+  denied: Denied = {},
+  host: Partial<IHostFacts> = {}
+): Plan | IRefusal {
+  return planRun(execSpec(spec), hostFacts(denied, host), image, {});
+}
+
+function namespaces(result: Plan | IRefusal): INamespacesPlan {
+  if (result.kind === 'refusal' || result.engine !== 'namespaces') {
+    throw new Error(`no namespaces plan: ${JSON.stringify(result)}`);
+  }
+  return result;
+}
+
+function steps(result: Plan | IRefusal, like = /./): string[] {
+  return namespaces(result)
+    .steps.map(({ step }) => describeStep(step))
+    .filter(text => like.test(text));
+}
+
+/** No mounts but what a test is about. */
+const BARE: Partial<IRunSpec> = {
+  noHome: true,
+  noMount: ['dev', 'proc', 'sys', 'tmp', 'cwd', 'bind-paths', '/etc/resolv.conf']
+};
+
+describe('a pivot plan', () => {
+  it('binds every entry of a squashfs for root', () => {
+    expect(steps(plan(imageFacts(HELLO), BARE, {}, ROOT))).toEqual([
+      'unshare mount',
+      'private',
+      'stage /run/nbc/stage 33554432',
+      'squashfs /images/image.sif@4096 /run/nbc/stage/image',
+      'file /hello',
+      'bind /run/nbc/stage/image/hello /hello ro,nosuid,nodev',
+      'remount / ro,nosuid,nodev',
+      'pivot',
+      'umask 0022',
+      'no-new-privileges',
+      'chdir /content or /root or /'
+    ]);
+  });
+
+  it('needs a user namespace and a tree for an ordinary user', () => {
+    const result = namespaces(plan(imageFacts(HELLO), BARE));
+    expect(steps(result, /unshare|bind/)).toEqual([
+      'unshare user,mount uid 1000 1000 1 gid 1000 1000 1',
+      'bind /store/trees/plain/hello /hello ro,nosuid,nodev'
+    ]);
+    expect(result.rootfs).toEqual({ kind: 'tree', view: 'plain', directory: '/store/trees/plain' });
+    expect(result.notes.map(({ text }) => text)).toEqual([
+      'the image is used from a directory, unpacked once: mounting its squashfs needs root'
+    ]);
+  });
+
+  it.each<[string, Partial<IHostFacts>, Denied, Partial<IImageFacts>, string]>([
+    ['without loop devices', ROOT, { 'loop-device': 'ENOENT' }, {}, 'no loop device can be used here (ENOENT)'],
+    [
+      'for a codec the kernel has not got',
+      ROOT,
+      {},
+      { source: { kind: 'squashfs', file: '/i', offset: 0, size: 1, compression: 'lzma' } },
+      'the kernel does not read lzma squashfs'
+    ],
+    ['for root without CAP_SYS_ADMIN', { ...ROOT, capabilities: [] }, {}, {}, 'mounting its squashfs needs root']
+  ])('takes a tree %s', (_, host, denied, image, why) => {
+    const result = namespaces(plan(imageFacts(HELLO, image), BARE, denied, host));
+    expect(result.rootfs.kind).toBe('tree');
+    expect(result.notes[0]?.text).toBe(`the image is used from a directory, unpacked once: ${why}`);
+  });
+
+  it('uses a directory of the user as it is', () => {
+    const image = imageFacts(HELLO, { source: { kind: 'directory', directory: '/sandbox' } });
+    expect(steps(plan(image, BARE), /hello/)).toEqual(['file /hello', 'bind /sandbox/hello /hello ro,nosuid,nodev']);
+  });
+
+  it('opens only the directory that lacks an entry', () => {
+    const tree = { ...DEBIAN, '/usr/share': listing('zoneinfo/', 'doc -> ../doc', 'x', 'pipe|') };
+    const binds = [{ source: '/data', target: '/usr/share/mine/deep', readOnly: true }];
+    const seen = steps(plan(imageFacts(tree), { ...BARE, binds }), /usr|data/);
+    expect(seen).toEqual(
+      [
+        'symlink /bin -> usr/bin',
+        'symlink /lib -> usr/lib',
+        'symlink /lib64 -> usr/lib64',
+        'symlink /sbin -> usr/sbin',
+        'mkdir /usr 0755',
+        'bind /store/trees/plain/usr /usr ro,nosuid,nodev',
+        'tmpfs /usr/share mode=0755 nosuid,nodev',
+        'mkdir /usr/share/zoneinfo 0755',
+        'bind /store/trees/plain/usr/share/zoneinfo /usr/share/zoneinfo ro,nosuid,nodev',
+        'symlink /usr/share/doc -> ../doc',
+        'file /usr/share/x',
+        'bind /store/trees/plain/usr/share/x /usr/share/x ro,nosuid,nodev',
+        'file /usr/share/pipe',
+        'bind /store/trees/plain/usr/share/pipe /usr/share/pipe ro,nosuid,nodev optional',
+        'mkdir /usr/share/mine 0755',
+        'mkdir /usr/share/mine/deep 0755',
+        'remount /usr/share ro,nosuid,nodev',
+        'bind /data /usr/share/mine/deep rec,nosuid,nodev,ro'
+      ].filter(text => /usr|data/.test(text))
+    );
+  });
+
+  it('makes mount points in / and in top-level directories without another tmpfs', () => {
+    const seen = steps(
+      plan(imageFacts(BUSYBOX), { ...BARE, noHome: false, binds: [{ source: '/d', target: '/d/e', readOnly: false }] }),
+      /home|\/d|tmpfs/
+    );
+    expect(seen).toEqual([
+      'mkdir /dev 0755',
+      'bind /store/trees/plain/dev /dev ro,nosuid,nodev',
+      'mkdir /home 0755',
+      'mkdir /home/ada 0755',
+      'mkdir /d 0755',
+      'mkdir /d/e 0755',
+      'bind /home/ada /home/ada rec,nosuid,nodev',
+      'bind /d /d/e rec,nosuid,nodev',
+      'chdir /home/ada/work or /home/ada or /'
+    ]);
+  });
+
+  it('follows symlinks of the image, never out of it', () => {
+    const binds = [{ source: '/d', target: '/var/run/x', readOnly: false }];
+    const seen = steps(plan(imageFacts(DEBIAN), { ...BARE, binds }), /\/run\b(?!\/nbc)/);
+    expect(seen).toEqual(['mkdir /run 0755', 'mkdir /run/x 0755', 'bind /d /run/x rec,nosuid,nodev']);
+  });
+
+  it('replaces a time zone link instead of writing through it', () => {
+    const paths = {
+      ...hostFacts().paths,
+      '/etc/localtime': { real: '/usr/share/zoneinfo/Asia/Tokyo', type: 'file' as const }
+    };
+    const seen = steps(
+      plan(
+        imageFacts(DEBIAN),
+        { ...BARE, noMount: ['dev', 'proc', 'sys', 'tmp', 'cwd', '/etc/hosts', '/etc/resolv.conf'] },
+        {},
+        { paths }
+      ),
+      /etc|zoneinfo/
+    );
+    expect(seen).toEqual([
+      'mkdir /etc 0755',
+      'file /etc/group',
+      'bind /store/trees/plain/etc/group /etc/group ro,nosuid,nodev',
+      'file /etc/hosts',
+      'bind /store/trees/plain/etc/hosts /etc/hosts ro,nosuid,nodev',
+      'file /etc/passwd',
+      'bind /store/trees/plain/etc/passwd /etc/passwd ro,nosuid,nodev',
+      'file /etc/resolv.conf',
+      'bind /store/trees/plain/etc/resolv.conf /etc/resolv.conf ro,nosuid,nodev',
+      'file /etc/localtime',
+      'bind /etc/localtime /etc/localtime nosuid,nodev optional'
+    ]);
+  });
+
+  it('puts generated files beside the image and binds them', () => {
+    const image = imageFacts(DEBIAN, { passwd: 'root:x:0:0:root:/root:/bin/sh\n' });
+    expect(steps(plan(image, BARE), /passwd|nbcontainer/)).toEqual([
+      'mkdir /.nbcontainer 0755',
+      expect.stringMatching(/^file \/.nbcontainer\/etc-passwd \(\d+ characters\)$/),
+      'bind /run/nbc/stage/root/.nbcontainer/etc-passwd /etc/passwd ro,nosuid,nodev'
+    ]);
+  });
+
+  it('makes mount points inside a tmpfs and leaves those inside a bind to the host', () => {
+    const binds = [
+      { source: '/a', target: '/data', readOnly: false },
+      { source: '/b', target: '/data/sub', readOnly: false }
+    ];
+    const paths = {
+      ...hostFacts().paths,
+      '/a': { real: '/a', type: 'directory' as const },
+      '/b': { real: '/b', type: 'directory' as const }
+    };
+    expect(steps(plan(imageFacts(HELLO), { ...BARE, binds }, {}, { paths }), /data/)).toEqual([
+      'mkdir /data 0755',
+      'bind /a /data rec,nosuid,nodev',
+      'bind /b /data/sub rec,nosuid,nodev'
+    ]);
+    const refused = plan(imageFacts(HELLO), { ...BARE, binds }, {}, { paths: { ...paths, '/a/sub': null } });
+    expect(refused).toMatchObject({ kind: 'refusal', reason: expect.stringContaining('which has no /a/sub') });
+    const contained = steps(
+      plan(imageFacts(HELLO), { contain: true, noMount: ['proc', 'sys'] }),
+      /\/dev\/(null|shm|stdin)/
+    );
+    expect(contained).toEqual([
+      'file /dev/null',
+      'bind /dev/null /dev/null nosuid optional',
+      'mkdir /dev/shm 0755',
+      'tmpfs /dev/shm mode=1777 nosuid,nodev',
+      'symlink /dev/stdin -> /proc/self/fd/0'
+    ]);
+  });
+
+  it.each<[string, string, 'directory' | 'file', string]>([
+    ['a directory on a file', '/etc/passwd', 'directory', '/etc/passwd of the image is no directory, /src is one'],
+    ['a file on a directory', '/usr', 'file', '/usr of the image is a directory, /src is not'],
+    ['below a file', '/etc/passwd/x', 'directory', '/etc/passwd of the image is no directory'],
+    ['into a loop', '/loop/x', 'directory', '/loop of the image is no directory']
+  ])('refuses %s', (_, target, type, reason) => {
+    const tree = { ...DEBIAN, '/': [...(DEBIAN['/'] ?? []), ...listing('loop -> loop')] };
+    const paths = { ...hostFacts().paths, '/src': { real: '/src', type } };
+    const result = plan(
+      imageFacts(tree),
+      { ...BARE, binds: [{ source: '/src', target, readOnly: false }] },
+      {},
+      { paths }
+    );
+    expect(result).toMatchObject({ kind: 'refusal', reason });
+  });
+
+  it.each<[string, Partial<IHostFacts>, Denied, string]>([
+    ['root', ROOT, {}, 'overlay /run/nbc/stage/image /run/nbc/stage/upper'],
+    ['a user', {}, {}, 'overlay /store/trees/plain /run/nbc/stage/upper userxattr']
+  ])('takes an overlay for --writable-tmpfs of %s', (_, host, denied, overlay) => {
+    const seen = steps(
+      plan(
+        imageFacts(HELLO),
+        { ...BARE, writableTmpfs: true, binds: [{ source: '/d', target: '/d/e', readOnly: false }] },
+        denied,
+        host
+      ),
+      /overlay|stage |\/d|remount/
+    );
+    expect(seen).toEqual([
+      `stage /run/nbc/stage ${4 * 1024 ** 3}`,
+      overlay,
+      'mkdir /d 0755',
+      'mkdir /d/e 0755',
+      'bind /d /d/e rec,nosuid,nodev'
+    ]);
+  });
+
+  it('refuses --writable-tmpfs where overlay is denied, with the errno', () => {
+    expect(plan(imageFacts(HELLO), { writableTmpfs: true }, { 'user-overlay': 'EPERM' })).toMatchObject({
+      code: 'refused',
+      reason: 'this host denies overlay mounts (EPERM)'
+    });
+  });
+
+  it('names the host inside', () => {
+    expect(steps(plan(imageFacts(HELLO), { hostname: 'box' }, {}, ROOT), /unshare|hostname/)).toEqual([
+      'unshare mount,uts',
+      'hostname box'
+    ]);
+  });
+
+  it('falls back to chroot when pivot_root is denied', () => {
+    const result = namespaces(plan(imageFacts(HELLO), {}, { 'pivot-root': 'EPERM' }));
+    expect(steps(result, /pivot|chroot/)).toEqual(['chroot /run/nbc/stage/root']);
+    expect(result.notes.map(({ text }) => text)).toContain('pivot_root is denied here (EPERM): chroot takes its place');
+  });
+});
+
+describe('an in-place plan', () => {
+  const colab = (image: IImageFacts, spec: Partial<IRunSpec> = {}, host: Partial<IHostFacts> = {}): Plan | IRefusal =>
+    plan(image, spec, COLAB, { ...ROOT, ...host });
+
+  it('places a FROM-scratch image and hides the rest of the host', () => {
+    const result = namespaces(colab(imageFacts(HELLO)));
+    expect(result.root).toBe('in-place');
+    expect(steps(result, /^(ledger|entry|place|hide|unstage|pivot)/)).toEqual([
+      'ledger /run/nbc/ledger',
+      'entry file /hello',
+      'entry directory /etc',
+      'entry directory /var',
+      'place /hello /hello',
+      'place /etc /etc',
+      'place /var /var',
+      'hide directory /home',
+      'hide directory /opt',
+      'hide directory /run',
+      'hide directory /usr',
+      'hide file /.dockerenv',
+      'unstage'
+    ]);
+    expect(result.notes[0]?.text).toMatch(/^this host denies binding procfs \(EACCES\): /);
+  });
+
+  it('never mounts from, on or around procfs', () => {
+    for (const tree of [HELLO, DEBIAN, BUSYBOX]) {
+      const seen = steps(colab(imageFacts(tree)), /proc/);
+      expect(seen).toEqual(
+        tree === DEBIAN ? ['mkdir /proc 0755', 'bind /store/trees/plain/proc /proc ro,nosuid,nodev'] : []
+      );
+    }
+  });
+
+  it('takes the merged view of an image that keeps /bin apart', () => {
+    const result = namespaces(colab(imageFacts(BUSYBOX)));
+    expect(result.rootfs).toEqual({ kind: 'tree', view: 'merged', directory: '/store/trees/merged' });
+    expect(steps(result, /entry|place/)).toEqual([
+      'entry directory /etc',
+      'entry directory /home',
+      'entry directory /var',
+      'entry symlink /bin -> usr/bin',
+      'entry symlink /lib -> usr/lib',
+      'entry directory /usr',
+      'place /etc /etc',
+      'place /home /home',
+      'place /var /var',
+      'place /usr /usr'
+    ]);
+  });
+
+  it('keeps links that lead to the same place, and makes those that are missing', () => {
+    const seen = steps(colab(imageFacts(DEBIAN)), /entry symlink/);
+    expect(seen).toEqual([
+      'entry symlink /bin -> usr/bin',
+      'entry symlink /lib -> usr/lib',
+      'entry symlink /lib64 -> usr/lib64',
+      'entry symlink /sbin -> usr/sbin',
+      'entry symlink /singularity -> .singularity.d/runscript'
+    ]);
+    const arch = {
+      '/': listing('bin -> usr/bin', 'sbin -> usr/bin', 'usr/'),
+      '/usr': listing('bin/', 'sbin -> bin'),
+      '/usr/bin': []
+    };
+    expect(steps(colab(imageFacts(arch)), /sbin/)).toEqual(['symlink /sbin -> usr/bin']);
+  });
+
+  it("puts a link's target over the host's directory", () => {
+    const [usr] = listing('usr/');
+    const tree = {
+      '/': [...listing('opt -> usr/local', 'srv -> /nowhere'), ...(usr ? [usr] : [])],
+      '/usr': listing('local/'),
+      '/usr/local': []
+    };
+    const root = [...hostFacts().root, ...listing('srv/')];
+    expect(steps(colab(imageFacts(tree), {}, { root }), /^(entry|place|hide).*(opt|srv|usr)/)).toEqual([
+      'entry directory /opt',
+      'entry directory /usr',
+      'place /usr/local /opt',
+      'hide directory /srv',
+      'place /usr /usr'
+    ]);
+  });
+
+  it('leaves directories alone that would only cover themselves, and covers them when they hold more', () => {
+    const seen = steps(colab(imageFacts(DEBIAN)), /^(entry|place|hide|bind \/(content|root|tmp) )/);
+    expect(seen.filter(text => /\/(content|root|tmp)$/.test(text))).toEqual([]);
+    const binds = [{ source: '/data', target: '/content/data', readOnly: true }];
+    const paths = { ...ROOT.paths, '/content/data': { real: '/content/data', type: 'directory' as const } };
+    expect(steps(colab(imageFacts(HELLO), { binds }, { paths }), /content/)).toEqual([
+      'mkdir /content 0755',
+      'bind /content /content rec,nosuid,nodev',
+      'bind /data /content/data rec,nosuid,nodev,ro',
+      'entry directory /content',
+      'place /content /content',
+      'chdir /content or /root or /'
+    ]);
+  });
+
+  it.each([
+    ['/proc', '/host-proc', 'Leave this bind out: /proc is visible inside as it is'],
+    ['/proc/self/mountinfo', '/x', 'Leave this bind out: /proc is visible inside as it is'],
+    ['/data', '/proc/x', 'Leave this bind out: /proc is visible inside as it is'],
+    ['/', '/host', 'Bind the directories that you need one by one']
+  ])('refuses --bind %s:%s with the policy', (source, target, fix) => {
+    expect(colab(imageFacts(DEBIAN), { binds: [{ source, target, readOnly: false }] })).toMatchObject({
+      kind: 'refusal',
+      code: 'refused',
+      reason: expect.stringContaining('denies mounts of procfs on purpose'),
+      fix
+    });
+  });
+
+  it.each<[string, Partial<IHostFacts>, Denied, string]>([
+    ['an ordinary user', {}, {}, 'the host has no /hello, which the container needs, and only real root can make it'],
+    [
+      'a read-only /',
+      ROOT,
+      { 'write-root': 'EROFS' },
+      'the host has no /hello, which the container needs, and / cannot be written to (EROFS)'
+    ],
+    [
+      'a host directory in the way',
+      { ...ROOT, root: listing('hello/') },
+      {},
+      '/hello is a directory on the host and a file in the image'
+    ],
+    [
+      'a host link in the way',
+      { ...ROOT, root: listing('hello -> x') },
+      {},
+      '/hello is a symlink on the host and a file in the image'
+    ]
+  ])('is given up for %s', (_, host, denied, reason) => {
+    expect(plan(imageFacts(HELLO), {}, { ...COLAB, ...denied }, host)).toMatchObject({
+      kind: 'refusal',
+      reason: expect.stringContaining(`in-place: ${reason}`)
+    });
+  });
+
+  it('needs no right to write in / when nothing is new there', () => {
+    const tree = {
+      '/': listing('etc/', 'usr/', 'var/'),
+      '/etc': listing('hosts', 'resolv.conf'),
+      '/var': listing('tmp/'),
+      '/usr': []
+    };
+    const result = namespaces(
+      plan(imageFacts(tree), { noHome: true, noMount: ['cwd'] }, { ...COLAB, 'write-root': 'EACCES' })
+    );
+    expect(result.root).toBe('in-place');
+  });
+
+  it('does as it is told', () => {
+    expect(namespaces(plan(imageFacts(HELLO), { root: 'in-place' }, {}, ROOT)).root).toBe('in-place');
+    expect(plan(imageFacts(HELLO), { root: 'pivot' }, COLAB, ROOT)).toMatchObject({
+      kind: 'refusal',
+      reason: expect.stringContaining('pivot: this host denies binding procfs (EACCES)')
+    });
+  });
+});
+
+describe('refusals', () => {
+  it.each<[string, string, Partial<IHostFacts>]>([
+    ['aarch64', "the image's architecture (arm64) cannot run on this host (amd64)", {}],
+    ['x86_64', "the image's architecture (amd64) cannot run on this host (arm64)", { machine: 'aarch64' }],
+    ['sparc', "the image's architecture (sparc) cannot run on this host (amd64)", {}]
+  ])('of an image for %s', (machine, message, host) => {
+    expect(plan(imageFacts(HELLO, { machine }), {}, {}, host)).toMatchObject({
+      kind: 'refusal',
+      code: 'architecture',
+      message
+    });
+  });
+
+  it('lists every engine with its reason', () => {
+    expect(plan(imageFacts(HELLO), {}, { 'user-namespace': 'EPERM', 'user-mount-namespace': 'EPERM' })).toMatchObject({
+      code: 'refused',
+      reason: 'namespaces: no user namespace can be made (EPERM); ptrace: PRoot is not installed'
+    });
+    expect(plan(imageFacts(HELLO), {}, { tmpfs: 'EACCES' })).toMatchObject({
+      reason: expect.stringContaining('namespaces: mounts are denied here (EACCES)')
+    });
+  });
+
+  it.each<[Partial<IRunSpec>, string]>([
+    [{ command: [] }, 'there is no command to execute'],
+    [{ action: 'shell', command: [] }, 'image.sif has no shell'],
+    [{ action: 'run', command: [] }, 'image.sif has no runscript, no entrypoint and no /bin/sh']
+  ])('of %o', (spec, message) => {
+    expect(plan(imageFacts(HELLO), spec)).toMatchObject({ kind: 'refusal', message });
+  });
+});
+
+describe('formatPlan', () => {
+  it('gives every step its reason in one line each', () => {
+    const result = namespaces(plan(imageFacts(DEBIAN), { command: ['sh', '-c', 'echo "a b"\nx'] }));
+    const lines = formatPlan(result).split('\n');
+    expect(lines[0]).toBe('engine  namespaces, root pivot');
+    expect(lines.filter(line => /^ +\d+ /.test(line))).toHaveLength(result.steps.length);
+    expect(lines.at(-1)).toBe(`command sh -c 'echo "a b"\\nx'`);
+    expect(result.steps.every(({ reason }) => reason.length > 5)).toBe(true);
+  });
+});

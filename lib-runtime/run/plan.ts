@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** planRun: from what was asked for, what the machine permits and what the image holds to a plan. Pure. */
+import type { IHostFacts } from '../host/facts.ts';
+import type { IImageFacts } from '../images/image.ts';
+import { containerCommand } from './command.ts';
+import { containerEnvironment } from './environment.ts';
+import { containerMounts } from './mounts.ts';
+import { type IPassedOver, type IPlanInput, namespacesPlan, passedOver } from './plan-namespaces.ts';
+import { ptracePlan } from './plan-ptrace.ts';
+import type { INote, IRefusal, Plan } from './plan-types.ts';
+import type { IRunSpec } from './spec.ts';
+
+/**
+ * The plan, or why nothing can be started here. Engines in order: namespaces (pivot, then in-place), ptrace.
+ * `spec.engine` and `spec.root` narrow the choice; every fallback leaves one note.
+ *
+ * @param environment the caller's variables (process.env).
+ */
+export function planRun(
+  spec: IRunSpec,
+  host: IHostFacts,
+  image: IImageFacts,
+  environment: Readonly<Record<string, string | undefined>>
+): Plan | IRefusal {
+  const wrong = architectureRefusal(host, image);
+  if (wrong !== undefined) {
+    return wrong;
+  }
+  const command = containerCommand(spec, image);
+  if (command.kind === 'refusal') {
+    return command;
+  }
+  const mounts = containerMounts(spec, host, image);
+  if (mounts.kind === 'refusal') {
+    return mounts;
+  }
+  const inside = containerEnvironment({
+    host: environment,
+    spec,
+    image,
+    account: host.account,
+    home: mounts.home,
+    workingDirectory: mounts.workingDirectories[0] ?? '/',
+    driverLibraries: spec.nv && (host.gpu?.libraries.length ?? 0) > 0,
+    final: command.environment
+  });
+  const input: IPlanInput = {
+    spec,
+    host,
+    image,
+    mounts,
+    execution: { argv: [...inside.prefix, ...command.argv], environment: inside.variables }
+  };
+  const notes = [...command.notes, ...inside.notes];
+  const reasons: IPassedOver[] = [];
+  if (spec.engine !== 'ptrace') {
+    const result = namespacesPlan(input);
+    if (result.kind !== 'passed-over') {
+      return withNotes(result, notes);
+    }
+    reasons.push(result);
+  }
+  if (spec.engine !== 'namespaces' && spec.root === undefined) {
+    const result = ptracePlan(input);
+    if (result.kind !== 'passed-over') {
+      return withNotes(result, notes);
+    }
+    reasons.push(result);
+  } else if (spec.root !== undefined) {
+    reasons.push(passedOver('ptrace', `--root ${spec.root} is a root of the namespaces engine`));
+  }
+  return {
+    kind: 'refusal',
+    code: 'refused',
+    message: 'no engine can start this container here',
+    reason: reasons.map(({ what, reason }) => `${what}: ${reason}`).join('; '),
+    fix: 'See nbcontainer doctor for what this machine denies and what would help'
+  };
+}
+
+function withNotes(result: Plan | IRefusal, notes: readonly INote[]): Plan | IRefusal {
+  return result.kind === 'refusal' ? result : { ...result, notes: [...result.notes, ...notes] };
+}
+
+/** Names of OCI and Go, which users know from tags, for those of uname -m. */
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  x86_64: 'amd64',
+  aarch64: 'arm64',
+  i386: '386',
+  i686: '386',
+  armv7l: 'arm',
+  ppc64le: 'ppc64le',
+  riscv64: 'riscv64',
+  s390x: 's390x'
+};
+
+function architectureRefusal(host: IHostFacts, image: IImageFacts): IRefusal | undefined {
+  const { machine } = image;
+  const runs = machine === undefined || machine === host.machine;
+  if (runs || (host.machine === 'x86_64' && /^i[3-6]86$/.test(machine))) {
+    return undefined;
+  }
+  const [wanted, here] = [machine, host.machine].map(name => ARCHITECTURES[name] ?? name);
+  return {
+    kind: 'refusal',
+    code: 'architecture',
+    message: `the image's architecture (${wanted}) cannot run on this host (${here})`,
+    reason: `${image.name} was built for ${wanted}`,
+    fix: `Pull the image for ${here}, or run it on a machine with ${wanted}`
+  };
+}
