@@ -96,7 +96,7 @@ int step_hide(struct container *container, const struct operand *operands) {
         return fail(container, "hide: no stage, or an unknown kind");
     }
     if (host_entry(container, operands[0].text, target, &status) < 0) {
-        return -1;
+        return errno == ENOENT ? 0 : -1; // made by another container and gone meanwhile: nothing to hide
     }
     if (directory) {
         if (mount("tmpfs", target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "size=4k,mode=0755") < 0) {
