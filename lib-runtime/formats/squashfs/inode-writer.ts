@@ -48,6 +48,8 @@ class InodeWriter {
   readonly #directories: MetadataWriter;
   readonly #ids = new Map<number, number>();
   readonly #references: bigint[] = [];
+  /** Of directories whose inode is not written yet. */
+  readonly #listings = new Map<INode, IListing & { readonly links: number }>();
 
   constructor(compressor: ICompressor) {
     this.#inodes = new MetadataWriter(compressor);
@@ -56,9 +58,10 @@ class InodeWriter {
 
   run(root: INode, inodeCount: number): IInodeTables {
     numberNodes(root);
-    for (const { node, parent } of postOrder(root)) {
-      this.#writeDirectory(node, parent?.number ?? inodeCount + 1);
+    for (const { node } of postOrder(root)) {
+      this.#writeDirectory(node);
     }
+    this.#record(root, this.#encodeDirectory(root, inodeCount + 1));
     return {
       inodes: this.#inodes.finish(),
       directories: this.#directories.finish(),
@@ -68,19 +71,22 @@ class InodeWriter {
     };
   }
 
-  /** Inodes of the files in a directory, its listing, then its own inode; its subdirectories are written already. */
-  #writeDirectory(node: INode, parent: number): void {
+  /**
+   * The inodes of everything in a directory, then its listing. Its own inode comes with its siblings', so that listing
+   * a directory with all attributes (what every container start does with `/`) reads one or two metadata blocks.
+   */
+  #writeDirectory(node: INode): void {
     const named = sorted(node);
     let subdirectories = 0;
     for (const { node: child } of named) {
       if (child.children) {
         subdirectories += 1;
+        this.#record(child, this.#encodeDirectory(child, node.number));
       } else if (child.reference === NOT_WRITTEN) {
         this.#record(child, this.#encode(child));
       }
     }
-    const listing = this.#writeListing(named);
-    this.#record(node, this.#encodeDirectory(node, listing, subdirectories + 2, parent));
+    this.#listings.set(node, { ...this.#writeListing(named), links: subdirectories + 2 });
   }
 
   #record(node: INode, bytes: Buffer): void {
@@ -134,7 +140,10 @@ class InodeWriter {
     return index;
   }
 
-  #encodeDirectory(node: INode, listing: IListing, links: number, parent: number): Buffer {
+  #encodeDirectory(node: INode, parent: number): Buffer {
+    const listing = this.#listings.get(node) ?? { block: 0, offset: 0, size: 0, index: [], links: 2 };
+    this.#listings.delete(node);
+    const { links } = listing;
     if (listing.size <= MAX_BASIC_LISTING && node.xattr === NONE32) {
       const body = Buffer.alloc(16);
       body.writeUInt32LE(listing.block, 0);
@@ -247,24 +256,19 @@ function numberNodes(root: INode): void {
   let next = 1;
   for (const { node } of postOrder(root)) {
     for (const { node: child } of sorted(node)) {
-      if (!child.children && child.number === 0) {
+      if (child.number === 0) {
         child.number = next++;
         child.reference = NOT_WRITTEN;
       }
     }
-    node.number = next++;
   }
-}
-
-interface IVisit {
-  readonly node: INode;
-  readonly parent: INode | undefined;
+  root.number = next;
 }
 
 /** Directories, children before parents, without recursion: trees may be thousands of levels deep. */
-function* postOrder(root: INode): Generator<IVisit> {
-  const stack: (IVisit & { readonly rest: Iterator<INode> })[] = [
-    { node: root, parent: undefined, rest: subdirectories(root) }
+function* postOrder(root: INode): Generator<{ readonly node: INode }> {
+  const stack: { readonly node: INode; readonly rest: Iterator<INode> }[] = [
+    { node: root, rest: subdirectories(root) }
   ];
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     const next = top.rest.next();
@@ -272,7 +276,7 @@ function* postOrder(root: INode): Generator<IVisit> {
       stack.pop();
       yield top;
     } else {
-      stack.push({ node: next.value, parent: top.node, rest: subdirectories(next.value) });
+      stack.push({ node: next.value, rest: subdirectories(next.value) });
     }
   }
 }

@@ -48,6 +48,8 @@ export const compressionId = (name: CompressionName): number => COMPRESSIONS.ind
 
 export const Flag = {
   noFragments: 0x10,
+  /** Equal files were stored once. */
+  duplicates: 0x40,
   exportable: 0x80,
   noXattrs: 0x200,
   compressorOptions: 0x400

@@ -35,7 +35,8 @@ export interface INode {
   reference: bigint;
   readonly target?: Buffer;
   readonly device?: { readonly major: number; readonly minor: number };
-  readonly data?: IFileData;
+  /** Content of a file; equal files share one. */
+  data?: IFileData;
   readonly children?: Map<string, INode>;
 }
 

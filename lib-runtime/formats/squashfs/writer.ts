@@ -9,6 +9,7 @@ import { asContainerError, ContainerError } from '../../support/errors.ts';
 import type { ITreeEntry, ITreeSink } from '../tree.ts';
 import { BlockQueue } from './block-queue.ts';
 import { createCompressor, type ICompressor } from './compress.ts';
+import { ContentWriter } from './content-writer.ts';
 import { writeInodes } from './inode-writer.ts';
 import {
   compressionId,
@@ -21,7 +22,7 @@ import {
   SUPERBLOCK_SIZE
 } from './layout.ts';
 import { indexedTable } from './metadata-writer.ts';
-import { bad, nodeOf, NodeTree, ownership, type IFileData } from './nodes.ts';
+import { bad, nodeOf, NodeTree, ownership } from './nodes.ts';
 import { XattrTable } from './xattr-writer.ts';
 
 export interface ISquashfsTarget {
@@ -51,11 +52,6 @@ export interface ISquashfsResult {
   readonly droppedXattrs: number;
 }
 
-interface IFragmentBlock {
-  start: number;
-  sizeField: number;
-}
-
 const PADDING = 4096;
 const STEP = 'convert';
 
@@ -65,13 +61,10 @@ export class SquashfsWriter implements ITreeSink {
   readonly #compressor: ICompressor;
   readonly #blockSize: number;
   readonly #mtime: number;
-  readonly #zeros: Buffer;
   readonly #queue: BlockQueue;
   readonly #tree: NodeTree;
   readonly #xattrs = new XattrTable();
-  readonly #fragments: IFragmentBlock[] = [];
-  #fragment: Buffer | undefined;
-  #fragmentFill = 0;
+  readonly #content: ContentWriter;
   #state: 'open' | 'busy' | 'failed' | 'finished' = 'open';
 
   constructor(target: ISquashfsTarget, options: ISquashfsWriterOptions) {
@@ -88,9 +81,9 @@ export class SquashfsWriter implements ITreeSink {
     this.#compressor = createCompressor(options.compression, options.level);
     this.#blockSize = blockSize;
     this.#mtime = Math.min(Math.max(options.mtime ?? Math.floor(Date.now() / 1000), 0), 0xffffffff);
-    this.#zeros = Buffer.alloc(blockSize);
     const inFlight = Math.min(64, 4 * availableParallelism() + 8);
     this.#queue = new BlockQueue(target, SUPERBLOCK_SIZE, this.#compressor, blockSize, inFlight);
+    this.#content = new ContentWriter(this.#queue, blockSize);
     this.#tree = new NodeTree(this.#mtime);
   }
 
@@ -158,101 +151,13 @@ export class SquashfsWriter implements ITreeSink {
     }
     const node = nodeOf(entry, type, this.#xattrs.add(entry.xattrs));
     this.#tree.insert(path, node);
-    if (node.data && node.data.size > 0) {
-      const source = content ?? nothing();
-      const taken =
-        node.data.size < this.#blockSize
-          ? await this.#addSmall(path, node.data, source)
-          : await this.#addLarge(path, node.data, source);
-      if (taken !== node.data.size) {
-        throw wrongSize(path, node.data.size);
-      }
+    if (type === 'file') {
+      node.data = await this.#content.store(path, entry.size, content ?? nothing());
     }
-  }
-
-  /** A file below the block size shares a fragment block with others. */
-  async #addSmall(path: string, data: IFileData, content: AsyncIterable<Uint8Array>): Promise<number> {
-    if (this.#fragment !== undefined && this.#fragmentFill + data.size > this.#blockSize) {
-      await this.#flushFragment();
-    }
-    this.#fragment ??= this.#queue.acquire();
-    data.fragment = this.#fragments.length;
-    data.fragmentOffset = this.#fragmentFill;
-    const end = this.#fragmentFill + data.size;
-    const start = this.#fragmentFill;
-    for await (const chunk of content) {
-      if (this.#fragmentFill + chunk.length > end) {
-        throw wrongSize(path, data.size);
-      }
-      this.#fragment.set(chunk, this.#fragmentFill);
-      this.#fragmentFill += chunk.length;
-    }
-    return this.#fragmentFill - start;
-  }
-
-  async #flushFragment(): Promise<void> {
-    if (this.#fragment === undefined) {
-      return;
-    }
-    const block: IFragmentBlock = { start: 0, sizeField: 0 };
-    this.#fragments.push(block);
-    const buffer = this.#fragment;
-    const fill = this.#fragmentFill;
-    this.#fragment = undefined;
-    this.#fragmentFill = 0;
-    await this.#queue.submit(buffer, fill, (start, sizeField) => Object.assign(block, { start, sizeField }));
-  }
-
-  async #addLarge(path: string, data: IFileData, content: AsyncIterable<Uint8Array>): Promise<number> {
-    let buffer = this.#queue.acquire();
-    let fill = 0;
-    let taken = 0;
-    for await (const chunk of content) {
-      taken += chunk.length;
-      if (taken > data.size) {
-        throw wrongSize(path, data.size);
-      }
-      for (let at = 0; at < chunk.length;) {
-        const part = chunk.subarray(at, at + this.#blockSize - fill);
-        buffer.set(part, fill);
-        fill += part.length;
-        at += part.length;
-        if (fill === this.#blockSize) {
-          await this.#storeBlock(data, buffer, fill);
-          buffer = this.#queue.acquire();
-          fill = 0;
-        }
-      }
-    }
-    if (fill > 0) {
-      await this.#storeBlock(data, buffer, fill);
-    } else {
-      this.#queue.release(buffer);
-    }
-    return taken;
-  }
-
-  async #storeBlock(data: IFileData, buffer: Buffer, length: number): Promise<void> {
-    const index = data.blocks.push(0) - 1;
-    if (buffer.compare(this.#zeros, 0, length, 0, length) === 0) {
-      data.sparse += length;
-      this.#queue.release(buffer);
-      return;
-    }
-    const isFirst = data.start === 0;
-    if (isFirst) {
-      data.start = -1; // known when the block is placed
-    }
-    await this.#queue.submit(buffer, length, (start, sizeField) => {
-      data.blocks[index] = sizeField;
-      if (isFirst) {
-        data.start = start;
-      }
-    });
   }
 
   async #finish(): Promise<ISquashfsResult> {
-    await this.#flushFragment();
+    await this.#content.flush();
     await this.#queue.drain();
     const compressor = this.#compressor;
     const tables = writeInodes(this.#tree.root, this.#tree.inodes, compressor);
@@ -260,7 +165,7 @@ export class SquashfsWriter implements ITreeSink {
     const inodeTable = this.#queue.position;
     const directoryTable = inodeTable + tables.inodes.length;
     const fragmentStart = directoryTable + tables.directories.length;
-    const fragments = indexedTable(this.#fragmentRows(), fragmentStart, compressor);
+    const fragments = indexedTable(this.#content.fragmentRows(), fragmentStart, compressor);
     const exportStart = fragmentStart + fragments.bytes.length;
     const exported = indexedTable(u64Rows(tables.references), exportStart, compressor);
     const idStart = exportStart + exported.bytes.length;
@@ -284,9 +189,9 @@ export class SquashfsWriter implements ITreeSink {
       inodes: this.#tree.inodes,
       mtime: this.#mtime,
       blockSize: this.#blockSize,
-      fragments: this.#fragments.length,
+      fragments: this.#content.fragmentCount,
       compression: compressionId(this.#compression),
-      flags: Flag.exportable | (xattrs ? 0 : Flag.noXattrs),
+      flags: Flag.exportable | Flag.duplicates | (xattrs ? 0 : Flag.noXattrs),
       ids: tables.ids.length,
       major: 4,
       minor: 0,
@@ -302,15 +207,6 @@ export class SquashfsWriter implements ITreeSink {
     await this.#target.file.write(superblock, 0, SUPERBLOCK_SIZE, this.#target.offset);
     return { bytesUsed, paddedSize, entries: this.#tree.entries, droppedXattrs: this.#xattrs.dropped };
   }
-
-  #fragmentRows(): Buffer {
-    const rows = Buffer.alloc(16 * this.#fragments.length);
-    this.#fragments.forEach(({ start, sizeField }, index) => {
-      rows.writeBigUInt64LE(BigInt(start), 16 * index);
-      rows.writeUInt32LE(sizeField, 16 * index + 8);
-    });
-    return rows;
-  }
 }
 
 function u64Rows(values: readonly bigint[]): Buffer {
@@ -321,8 +217,4 @@ function u64Rows(values: readonly bigint[]): Buffer {
 
 async function* nothing(): AsyncGenerator<Uint8Array> {
   // a file whose content was forgotten: its size will not fit
-}
-
-function wrongSize(path: string, size: number): ContainerError {
-  return bad(path, `has content of another size than the ${size} bytes announced`);
 }
