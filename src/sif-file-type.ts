@@ -2,15 +2,15 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { sifIcon } from './icons';
+import { SIF_MODEL, SifModelFactory, SifWidgetFactory } from './sif-document';
 
 /** Name of the file type; the file browser marks its rows with it (`data-file-type`). */
 export const SIF_FILE_TYPE = 'sif';
 
 /**
- * Makes `.sif` files known by name and icon.
+ * Makes `.sif` files known by name and icon, and has them opened without their content.
  *
- * The content type is one of our own, for which no document factory exists: a double click can therefore not make the
- * document manager fetch the file, which is gigabytes long.
+ * A type with no document of its own would be opened by the text editor, which fetches the file: gigabytes.
  */
 export const sifFileType: JupyterFrontEndPlugin<void> = {
   id: 'nbcontainer:sif-file-type',
@@ -28,5 +28,19 @@ export const sifFileType: JupyterFrontEndPlugin<void> = {
       contentType: 'file',
       fileFormat: 'base64'
     });
+    app.docRegistry.addModelFactory(new SifModelFactory());
+    app.docRegistry.addWidgetFactory(
+      new SifWidgetFactory(
+        {
+          name: 'nbcontainer-sif-info',
+          label: trans.__('Container image'),
+          fileTypes: [SIF_FILE_TYPE],
+          defaultFor: [SIF_FILE_TYPE],
+          modelName: SIF_MODEL,
+          readOnly: true
+        },
+        trans
+      )
+    );
   }
 };
