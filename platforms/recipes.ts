@@ -21,6 +21,8 @@ export interface IRecipe {
   readonly hostname?: string;
   /** Top-level directories that start empty: they are not part of a platform's image. */
   readonly fresh: readonly string[];
+  /** Programs that the platform's image lacks, where Debian has them; hidden when the machine has them. */
+  readonly lacks: readonly string[];
   readonly directories: readonly string[];
   /** Absent: the caller's. */
   readonly cwd?: string;
@@ -69,6 +71,12 @@ const DOCKER_CAPABILITIES: readonly Capability[] = [
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const FRESH = ['/root', '/tmp', '/run', '/mnt', '/media'];
 
+/** googlecolab/backend-info, apt-list-gpu.txt; Kaggle's image is built from Colab's. */
+const LACKING = [
+  ...['apptainer', 'singularity', 'bwrap', 'docker', 'podman', 'fakeroot', 'fusermount3', 'newuidmap', 'newgidmap'],
+  ...['squashfuse', 'squashfuse_ll', 'fuse-overlayfs', 'mksquashfs', 'unsquashfs', 'umoci', 'skopeo']
+];
+
 export const RECIPES: Readonly<Record<StandInName, IRecipe>> = {
   'vm-root': {
     summary: 'root of a virtual machine of your own',
@@ -77,7 +85,8 @@ export const RECIPES: Readonly<Record<StandInName, IRecipe>> = {
     denyProcfsMounts: false,
     devFuse: false,
     fresh: [],
-    directories: []
+    directories: [],
+    lacks: []
   },
   colab: {
     summary: 'Google Colab since March 2025: root with CAP_SYS_ADMIN, no mount that involves procfs',
@@ -89,6 +98,7 @@ export const RECIPES: Readonly<Record<StandInName, IRecipe>> = {
     hostname: 'c0ffee5eed01',
     fresh: FRESH,
     directories: ['/content', '/content/sample_data', '/usr/lib64-nvidia'],
+    lacks: [...LACKING, 'proot'],
     cwd: '/content',
     environment: {
       PATH: `${SYSTEM_PATH}:/tools/node/bin`,
@@ -115,6 +125,7 @@ export const RECIPES: Readonly<Record<StandInName, IRecipe>> = {
     hostname: 'facade5eed02',
     fresh: FRESH,
     directories: ['/kaggle/working', '/kaggle/input', '/kaggle/lib', '/usr/local/nvidia/lib64'],
+    lacks: LACKING,
     cwd: '/kaggle/working',
     environment: {
       PATH: `${SYSTEM_PATH}:/tools/node/bin`,
@@ -162,6 +173,8 @@ export function standInArguments(recipe: IRecipe, options: IStandInOptions): str
     ...(recipe.hostname === undefined ? [] : ['--hostname', recipe.hostname]),
     ...(options.lower === undefined ? [] : ['--lower', options.lower]),
     ...recipe.fresh.flatMap(path => ['--fresh', path]),
+    // A tree of its own brings what it brings.
+    ...(options.lower === undefined ? recipe.lacks : []).flatMap(name => ['--hide', `/usr/bin/${name}`]),
     ...recipe.directories.flatMap(path => ['--directory', path]),
     ...(options.readOnlyBinds ?? []).flatMap(path => ['--bind-read-only', path]),
     ...(options.binds ?? []).flatMap(path => ['--bind', path]),

@@ -83,6 +83,8 @@ static int parse(int argc, char **argv, struct recipe *recipe) {
       recipe->limit_capabilities = true;
     } else if (strcmp(word, "--fresh") == 0) {
       add(recipe->fresh, &recipe->fresh_count, next_word(argc, argv, &i));
+    } else if (strcmp(word, "--hide") == 0) {
+      add(recipe->hidden, &recipe->hidden_count, next_word(argc, argv, &i));
     } else if (strcmp(word, "--directory") == 0) {
       add(recipe->directories, &recipe->directory_count, next_word(argc, argv, &i));
     } else if (strcmp(word, "--bind") == 0 || strcmp(word, "--bind-read-only") == 0) {

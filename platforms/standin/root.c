@@ -121,6 +121,13 @@ static void mount_overlay(const struct recipe *recipe) {
     must(chmod(target, info.st_mode & 07777), "chmod", target);
     must(setxattr(target, "trusted.overlay.opaque", "y", 1, 0), "opaque directory", path);
   }
+  for (int i = 0; i < recipe->hidden_count; i++) {
+    /* overlayfs's whiteout */
+    char target[PATH_MAX];
+    snprintf(target, sizeof target, UPPER "%s", recipe->hidden[i]);
+    make_parents(target);
+    must(mknod(target, S_IFCHR, makedev(0, 0)), "whiteout", recipe->hidden[i]);
+  }
   snprintf(options, sizeof options, "lowerdir=/proc/self/fd/%d,upperdir=" UPPER ",workdir=" BASE "/work", lower);
   must(mount("overlay", ROOT, "overlay", 0, options), "overlay over", recipe->lower);
   close(lower);

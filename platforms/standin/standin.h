@@ -37,6 +37,8 @@ struct recipe {
   const char *root_size;          /* size= of the tmpfs that takes all writes */
   const char *fresh[MAX_PATHS];   /* top-level directories that start empty */
   int fresh_count;
+  const char *hidden[MAX_PATHS];  /* files of the machine that the platform lacks */
+  int hidden_count;
   const char *directories[MAX_PATHS]; /* directories to make */
   int directory_count;
   struct bind_path binds[MAX_PATHS];
