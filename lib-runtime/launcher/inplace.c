@@ -127,6 +127,10 @@ int step_unstage(struct container *container, const struct operand *operands) {
     if (fchdir(container->floor) < 0 || umount2(".", MNT_DETACH) < 0) {
         return fail(container, "detach the stage");
     }
+    // "." has meant the upper of the two mounts, or, on some kernels, the lower one with all that lies on it.
+    if (umount2(".", MNT_DETACH) < 0 && errno != EINVAL) {
+        return fail(container, "detach the floor of the stage");
+    }
     close(container->stage);
     close(container->floor);
     container->stage = container->floor = -1;

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The in-place root and its ledger, tried in a private copy of `/`: an overlay of the machine's root in a mount
+ * namespace of the test, so that the machine's own `/` is never touched.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  eventually,
+  freshLauncher,
+  IS_ROOT,
+  makeBusyboxTree,
+  PATH,
+  temporaryDirectory,
+  tryLauncher
+} from './test-support.ts';
+import type { ITrial } from './test-support.ts';
+import type { Step } from './steps.ts';
+
+let launcher = '';
+let base = '';
+/** The private root, as the test itself sees it (its overlay's upper directory shows what was made in `/`). */
+let upper = '';
+let wrapper: string[] = [];
+
+beforeAll(() => {
+  if (!IS_ROOT) {
+    return;
+  }
+  launcher = freshLauncher();
+  base = temporaryDirectory();
+  execFileSync('mount', ['-t', 'tmpfs', 'nbcontainer-test', base]); // no overlay upper on an overlay
+  upper = join(base, 'upper');
+  ['upper', 'work', 'root', 'trees', 'run'].forEach(name => {
+    mkdirSync(join(base, name), { mode: 0o755 });
+  });
+  execFileSync('mount', [
+    '-t',
+    'overlay',
+    'overlay',
+    '-o',
+    `lowerdir=/,upperdir=${upper},workdir=${base}/work`,
+    `${base}/root`
+  ]);
+  // What the test and the launcher share; /tmp first, so that the private root's /proc does not lie below its /tmp.
+  for (const name of ['tmp', 'proc', 'dev']) {
+    execFileSync('mount', ['--rbind', `/${name}`, `${base}/root/${name}`]);
+    execFileSync('mount', ['--make-rslave', `${base}/root/${name}`]);
+  }
+  for (const name of new Set([launcher, base].map(path => `/${path.split('/')[1] ?? ''}`))) {
+    if (name !== '/tmp') {
+      execFileSync('mount', ['--bind', name, `${base}/root${name}`]);
+    }
+  }
+  wrapper = ['unshare', '-m', 'chroot', `${base}/root`];
+});
+afterAll(() => {
+  if (base) {
+    execFileSync('umount', ['-R', '-l', base]);
+    rmSync(base, { recursive: true, force: true });
+  }
+});
+beforeEach(() => {
+  if (base) {
+    rmSync(join(base, 'run'), { recursive: true, force: true });
+    mkdirSync(join(base, 'run'));
+  }
+});
+
+/** Entries that were made in the private `/`. */
+const made = (): string[] =>
+  readdirSync(`${base}/root`)
+    .filter(name => !existsSync(`/${name}`))
+    .sort();
+const tree = (name: string, entries: Record<string, 'directory' | 'file' | { link: string }>): string => {
+  const directory = join(base, 'trees', name);
+  if (existsSync(directory)) {
+    return directory;
+  }
+  makeBusyboxTree(directory);
+  for (const [entry, kind] of Object.entries(entries)) {
+    if (kind === 'directory') {
+      mkdirSync(join(directory, entry));
+      writeFileSync(join(directory, entry, 'mark'), `${name}\n`);
+    } else if (kind === 'file') {
+      writeFileSync(join(directory, entry), `${name} ${entry}\n`);
+    } else {
+      symlinkSync(kind.link, join(directory, entry));
+    }
+  }
+  return directory;
+};
+
+/** An in-place plan: every entry of the tree, on a host that has /usr, /etc, /root, /tmp and a symlinked /bin. */
+function plan(
+  directory: string,
+  options: { names: readonly string[]; before?: readonly Step[]; after?: readonly Step[] }
+): Step[] {
+  const kind = (name: string): 'directory' | 'file' | 'symlink' => {
+    const status = lstatSync(join(directory, name));
+    return status.isSymbolicLink() ? 'symlink' : status.isDirectory() ? 'directory' : 'file';
+  };
+  const entries = options.names.map((name): Step => {
+    const type = kind(name);
+    const target =
+      type === 'symlink' ? execFileSync('readlink', [join(directory, name)], { encoding: 'utf8' }).trim() : undefined;
+    return { op: 'entry', kind: type, name, ...(target !== undefined && { target }) };
+  });
+  return [
+    { op: 'unshare', namespaces: ['mount'] },
+    { op: 'private' },
+    { op: 'stage', stage: `${base}/run/stage`, sizeBytes: 1 << 20 },
+    { op: 'bind', source: directory, target: '/', flags: ['nosuid', 'nodev'] },
+    ...(options.before ?? []),
+    { op: 'ledger', directory: `${base}/run/ledger` },
+    ...entries,
+    ...options.names
+      .filter(name => kind(name) !== 'symlink')
+      .map((name): Step => ({ op: 'place', name, from: `/${name}` })),
+    ...(options.after ?? []),
+    { op: 'unstage' }
+  ];
+}
+const SH = '/usr/bin/sh';
+const run = (steps: readonly Step[], script: string, onPid?: (pid: number) => void): Promise<ITrial> =>
+  tryLauncher(
+    launcher,
+    steps,
+    { argv: [SH, '-c', script], environment: { PATH: '/usr/bin:/busy' } },
+    { wrapper, ...(onPid && { onPid }) }
+  );
+/** A tree whose /busy holds busybox, so that commands are there whatever is placed. */
+const appTree = (name: string, entries: Parameters<typeof tree>[1] = {}): string => {
+  const directory = tree(name, entries);
+  if (!existsSync(join(directory, 'usr', 'bin'))) {
+    execFileSync('cp', ['-a', join(directory, 'bin'), join(directory, 'usr', 'bin')]);
+  }
+  return directory;
+};
+
+describe.skipIf(!IS_ROOT)('in-place root', () => {
+  it('binds the image over the host and leaves the host as it was', async () => {
+    const app = appTree('one', {
+      app: 'directory',
+      hello: 'file',
+      link: { link: 'app/mark' },
+      '.singularity.d': 'directory'
+    });
+    const trial = await run(
+      plan(app, {
+        names: ['usr', 'etc', 'app', 'hello', 'link', '.singularity.d'],
+        after: [{ op: 'hide', name: 'opt', kind: 'directory' }]
+      }),
+      'cat /etc/os-release /app/mark /hello /link; ls /opt /.singularity.d; readlink /proc/self/exe; touch /opt/x'
+    );
+    expect(trial.records).toEqual([]);
+    expect(trial.stdout).toBe('NAME=Busy\none\none hello\none\n/.singularity.d:\nmark\n\n/opt:\n/usr/bin/busybox\n');
+    expect(trial.stderr).toContain('Read-only file system');
+    expect(made()).toEqual([]);
+  });
+
+  it('shows the entries in / and in the ledger while the container lives', async () => {
+    const app = appTree('one', {});
+    let pid = 0;
+    const running = run(
+      plan(app, { names: ['usr', 'app'] }),
+      'while [ ! -e /tmp/../app/stop ]; do sleep 0.05; done',
+      child => (pid = child)
+    );
+    await eventually(() => made().includes('app'), 'the entry');
+    const records = await eventually(
+      () => readdirSync(`${base}/run/ledger`).filter(name => name.endsWith('.record')),
+      'a record'
+    );
+    expect(records).toHaveLength(1);
+    expect(execFileSync('cat', [`${base}/run/ledger/${records[0] ?? ''}`], { encoding: 'utf8' })).toBe(
+      'directory\0app\0\0'
+    );
+    expect(readdirSync(`${base}/root/app`)).toEqual([]); // only a mount point; the image shows in the container alone
+    writeFileSync(join(app, 'app', 'stop'), '');
+    expect((await running).status).toBe(0);
+    rmSync(join(app, 'app', 'stop'));
+    expect(pid).toBeGreaterThan(0);
+    expect(made()).toEqual([]);
+    expect(readdirSync(`${base}/run/ledger`)).toEqual(['lock']);
+  });
+
+  it('keeps what belongs to the host: an entry in no record is never removed', async () => {
+    const app = appTree('one', {});
+    mkdirSync(`${base}/root/app`);
+    expect((await run(plan(app, { names: ['usr', 'app'] }), 'cat /app/mark')).stdout).toBe('one\n');
+    expect(made()).toEqual(['app']);
+    rmSync(`${base}/root/app`, { recursive: true });
+  });
+
+  it('leaves what is no longer as it was made', async () => {
+    const app = appTree('one', {});
+    const running = run(
+      plan(app, { names: ['usr', 'app', 'hello', 'link'] }),
+      'while [ ! -e /tmp/nbcontainer-go ]; do sleep 0.05; done'
+    );
+    await eventually(() => made().includes('link'), 'the entries');
+    writeFileSync(`${base}/root/app/precious`, 'x');
+    writeFileSync(`${base}/root/hello`, 'x');
+    rmSync(`${base}/root/link`);
+    symlinkSync('elsewhere', `${base}/root/link`);
+    writeFileSync('/tmp/nbcontainer-go', '');
+    await running;
+    rmSync('/tmp/nbcontainer-go');
+    expect(made()).toEqual(['app', 'hello', 'link']);
+    made().forEach(name => {
+      rmSync(`${base}/root/${name}`, { recursive: true });
+    });
+  });
+
+  it('runs two images at once; the last that uses an entry removes it', async () => {
+    const one = appTree('one', {});
+    const two = appTree('two', { app: 'directory', model: 'directory' });
+    const wait = (mark: string): string =>
+      `cat /app/mark; while [ ! -e /tmp/nbcontainer-${mark} ]; do sleep 0.02; done; cat /app/mark`;
+    const first = run(plan(one, { names: ['usr', 'app', 'hello'] }), wait('first'));
+    await eventually(() => made().includes('hello'), 'the first');
+    const second = run(plan(two, { names: ['usr', 'app', 'model'] }), wait('second'));
+    await eventually(() => made().includes('model'), 'the second');
+    writeFileSync('/tmp/nbcontainer-first', '');
+    expect((await first).stdout).toBe('one\none\n');
+    expect(made()).toEqual(['app', 'model']);
+    writeFileSync('/tmp/nbcontainer-second', '');
+    expect((await second).stdout).toBe('two\ntwo\n');
+    expect(made()).toEqual([]);
+    rmSync('/tmp/nbcontainer-first');
+    rmSync('/tmp/nbcontainer-second');
+  });
+
+  it('starts many at once without a quarrel', async () => {
+    const one = appTree('one', {});
+    const two = appTree('two', { app: 'directory', model: 'directory' });
+    const trials = await Promise.all(
+      Array.from({ length: 12 }, (_, at) =>
+        run(plan(at % 2 ? one : two, { names: ['usr', 'app', at % 2 ? 'hello' : 'model'] }), 'cat /app/mark')
+      )
+    );
+    expect(trials.map(trial => [trial.status, trial.records])).toEqual(trials.map(() => [0, []]));
+    expect(trials.map(trial => trial.stdout)).toEqual(trials.map((_, at) => (at % 2 ? 'one\n' : 'two\n')));
+    expect(made()).toEqual([]);
+  });
+
+  it('sweeps what kill -9 left, at the next start and when asked', async () => {
+    const one = appTree('one', {});
+    const killed = async (): Promise<void> => {
+      let front = 0;
+      const running = run(plan(one, { names: ['usr', 'app'] }), 'sleep 60', pid => (front = pid));
+      await eventually(() => made().includes('app'), 'the entry');
+      // All of its processes at once: front, supervisor and payload.
+      const group = execFileSync('pgrep', ['-f', `${launcher} run`], { encoding: 'utf8' })
+        .trim()
+        .split('\n')
+        .map(Number);
+      const own = group.filter(pid => pid === front || parents(pid).includes(front));
+      own.reverse().forEach(pid => {
+        process.kill(pid, 'SIGSTOP');
+      });
+      own.forEach(pid => {
+        process.kill(pid, 'SIGKILL');
+      });
+      await running;
+    };
+    await killed();
+    expect(made()).toEqual(['app']);
+    const two = appTree('two', { app: 'directory', model: 'directory' });
+    await run(plan(two, { names: ['usr', 'model'] }), 'true');
+    expect(made()).toEqual([]);
+    await killed();
+    expect(made()).toEqual(['app']);
+    execFileSync('chroot', [`${base}/root`, launcher, 'sweep', `${base}/run/ledger`]);
+    expect(made()).toEqual([]);
+    expect(readdirSync(`${base}/run/ledger`)).toEqual(['lock']);
+  });
+
+  it('takes over an entry that a dead container left', async () => {
+    const one = appTree('one', {});
+    mkdirSync(`${base}/run/ledger`, { mode: 0o700 });
+    writeFileSync(`${base}/run/ledger/1-1-1.record`, 'directory\0app\0\0directory\0half');
+    mkdirSync(`${base}/root/app`);
+    expect((await run(plan(one, { names: ['usr', 'app'] }), 'cat /app/mark')).stdout).toBe('one\n');
+    expect(made()).toEqual([]);
+  });
+
+  it('never removes what a forged or damaged record names outside of /', async () => {
+    mkdirSync(`${base}/run/ledger`, { mode: 0o700 });
+    const victim = join(base, 'run', 'victim');
+    mkdirSync(victim);
+    writeFileSync(
+      `${base}/run/ledger/1.record`,
+      `directory\0..${victim}\0\0directory\0${victim}\0\0directory\0\0\0directory\0..\0\0file\0.\0\0`
+    );
+    execFileSync('chroot', [`${base}/root`, launcher, 'sweep', `${base}/run/ledger`]);
+    expect(existsSync(victim)).toBe(true);
+    expect(readdirSync(`${base}/run/ledger`)).toEqual(['lock']);
+  });
+
+  it.each([0o777, 0o720])('refuses a ledger that others may write (%o)', async mode => {
+    mkdirSync(`${base}/run/ledger`);
+    execFileSync('chmod', [mode.toString(8), `${base}/run/ledger`]);
+    const trial = await run(plan(appTree('one', {}), { names: ['usr'] }), 'true');
+    expect(trial.records).toMatchObject([{ kind: 'failed', errno: 'EPERM' }]);
+  });
+
+  it('says that something else stands under the name', async () => {
+    const one = appTree('one', {});
+    writeFileSync(`${base}/root/app`, 'a file of the host');
+    const trial = await run(plan(one, { names: ['usr', 'app'] }), 'true');
+    expect(trial.records).toMatchObject([{ kind: 'failed', errno: 'EEXIST', text: 'something else stands at /app' }]);
+    rmSync(`${base}/root/app`);
+    expect(made()).toEqual([]);
+  });
+
+  it('cleans up after a step that fails half-way', async () => {
+    const steps = plan(appTree('one', {}), {
+      names: ['usr', 'app', 'link'],
+      after: [{ op: 'bind', source: '/no/such', target: '/app', flags: [] }]
+    });
+    const trial = await run(steps, 'true');
+    expect(trial.status).toBe(255);
+    expect(trial.records).toMatchObject([{ kind: 'failed', errno: 'ENOENT', text: 'source /no/such' }]);
+    expect(made()).toEqual([]);
+  });
+
+  it('places directories that hide the stage, also the same host directory', async () => {
+    const one = appTree('one', {});
+    const steps = plan(one, {
+      names: ['usr', 'etc', 'tmp', 'root'],
+      before: [{ op: 'bind', source: '/tmp', target: '/tmp', flags: ['rec', 'nosuid', 'nodev'] }]
+    });
+    expect(base.startsWith('/tmp/')).toBe(true); // the stage lies there
+    const hidden = `${base}/run/stage`;
+    const trial = await run(
+      steps,
+      `ls -d ${base}; ls ${hidden}; cat /etc/os-release; grep -c ${hidden} /proc/self/mountinfo`
+    );
+    expect(trial.records).toEqual([]);
+    expect(trial.stdout).toBe(`${base}\nNAME=Busy\n0\n`);
+  });
+
+  it('hides files and directories; one that is gone meanwhile is fine', async () => {
+    writeFileSync(`${base}/root/secret`, 'x');
+    const steps = plan(appTree('one', {}), {
+      names: ['usr'],
+      after: [
+        { op: 'hide', name: 'secret', kind: 'file' },
+        { op: 'hide', name: 'gone', kind: 'directory' }
+      ]
+    });
+    const trial = await run(steps, 'cat /secret; echo x > /secret; wc -c < /secret');
+    rmSync(`${base}/root/secret`);
+    expect(trial.records).toEqual([]);
+    expect(trial.stdout).toBe('0\n');
+    expect(trial.stderr).toContain('Read-only file system');
+  });
+
+  it('starts a container in a container', async () => {
+    const inner = appTree('two', { app: 'directory', model: 'directory' });
+    const outer = appTree('one', {});
+    const { encodePlan } = await import('./protocol.ts');
+    const innerPlan = join(base, 'run', 'inner.plan');
+    const steps = plan(inner, { names: ['usr', 'model'] }).map(step =>
+      step.op === 'stage' ? { ...step, stage: `${base}/run/inner-stage` } : step
+    );
+    writeFileSync(
+      innerPlan,
+      encodePlan(
+        steps.map(step => ({ step, reason: '' })),
+        { argv: [SH, '-c', 'cat /model/mark /app/mark'], environment: PATH }
+      )
+    );
+    const trial = await run(plan(outer, { names: ['usr', 'app'] }), `${launcher} run 3 4 3< ${innerPlan} 4>&2`);
+    expect(trial.stderr).toBe('');
+    expect(trial.stdout).toBe('two\none\n');
+    expect(made()).toEqual([]);
+  });
+});
+
+describe.skipIf(!IS_ROOT)('platform policy', () => {
+  const refused = async (step: Step): Promise<void> => {
+    const steps = plan(appTree('one', {}), {
+      names: ['usr'],
+      before: [{ op: 'mkdir', path: '/data', mode: 0o755 }, step]
+    });
+    const trial = await run(steps, 'echo never');
+    expect(trial.stdout).toBe('');
+    expect(trial.status).toBe(255);
+    expect(trial.records).toMatchObject([
+      { kind: 'failed', errno: 'EACCES', text: expect.stringMatching(/^policy: /) as string }
+    ]);
+    expect(made()).toEqual([]);
+  };
+  it.each<[string, Step]>([
+    ['/proc', { op: 'bind', source: '/proc', target: '/data', flags: ['rec'] }],
+    ['/proc/self', { op: 'bind', source: '/proc/self', target: '/data', flags: [] }],
+    ['a file of /proc', { op: 'bind', source: '/proc/self/mountinfo', target: '/etc/os-release', flags: [] }],
+    ['a symlink to /proc', { op: 'bind', source: '/dev/fd', target: '/data', flags: [] }],
+    ['/ with everything below', { op: 'bind', source: '/', target: '/data', flags: ['rec'] }],
+    ['a fresh procfs', { op: 'procfs', target: '/data' }]
+  ])('an in-place plan does not mount %s', async (_what, step) => {
+    await refused(step);
+  });
+
+  it('does not bind a tree that carries procfs', async () => {
+    const one = appTree('one', {});
+    const inner = join(one, 'data', 'inner dir');
+    mkdirSync(inner, { recursive: true });
+    const mounting = [...wrapper, '/bin/sh', '-c', 'mount -t proc proc "$0" && exec "$@"', inner];
+    const execution = { argv: [SH, '-c', 'cat /etc/os-release'], environment: { PATH: '/usr/bin' } };
+    const steps = plan(one, { names: ['usr', 'etc'] });
+    const carried = steps.map(step => (step.op === 'bind' ? { ...step, flags: ['rec'] as const } : step));
+    const refusal = await tryLauncher(launcher, carried, execution, { wrapper: mounting });
+    expect(refusal.records).toMatchObject([{ kind: 'failed', index: 3, errno: 'EACCES' }]);
+    expect(refusal.stdout).toBe('');
+    // A bind that is not recursive does not carry it.
+    const fine = await tryLauncher(launcher, steps, execution, { wrapper: mounting });
+    expect(fine).toMatchObject({ status: 0, records: [], stdout: 'NAME=Busy\n' });
+  });
+
+  it('is only for in-place plans', async () => {
+    const trial = await run(
+      [
+        { op: 'unshare', namespaces: ['mount'] },
+        { op: 'private' },
+        { op: 'stage', stage: `${base}/run/stage`, sizeBytes: 1 << 20 },
+        { op: 'bind', source: appTree('one', {}), target: '/', flags: [] },
+        { op: 'bind', source: '/proc', target: '/proc', flags: ['rec'] },
+        { op: 'pivot' }
+      ],
+      'cat /proc/self/comm'
+    );
+    expect(trial).toMatchObject({ status: 0, records: [], stdout: 'cat\n' });
+  });
+});
+
+/** Parents of a process, nearest first. */
+function parents(pid: number): number[] {
+  const found: number[] = [];
+  for (let at = pid; at > 1;) {
+    const stat = execFileSync('cat', [`/proc/${at}/stat`], { encoding: 'utf8' });
+    at = Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]);
+    found.push(at);
+  }
+  return found;
+}
