@@ -66,7 +66,6 @@ function checks(all) {
       name: 'browser',
       command: nodeBin('playwright'),
       args: ['test', '--config', 'ui-tests/playwright.config.mjs'],
-      env: { PLAYWRIGHT_JSON_OUTPUT_NAME: result('browser.json') },
       report: 'browser.json',
       count: countPlaywright,
       when: () => existsSync(path.join(ROOT, 'ui-tests/playwright.config.mjs'))

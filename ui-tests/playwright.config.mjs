@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Browser tests: JupyterLab's own helpers (Galata) on Debian's Chromium. Nothing is downloaded. */
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import base from '@jupyterlab/galata/lib/playwright-config.js';
+
+const HERE = path.dirname(fileURLToPath(import.meta.url));
+const PORT = Number(process.env.NBCONTAINER_UI_PORT ?? 8988);
+
+export default {
+  ...base,
+  testDir: HERE,
+  outputDir: path.join(HERE, 'test-results'),
+  workers: 1,
+  retries: 0,
+  timeout: 120_000,
+  reporter: [['list'], ['json', { outputFile: path.join(HERE, '..', '.cache', 'results', 'browser.json') }]],
+  use: {
+    ...base.use,
+    baseURL: `http://127.0.0.1:${PORT}`,
+    launchOptions: { executablePath: process.env.NBCONTAINER_CHROMIUM ?? '/usr/bin/chromium' },
+    viewport: { width: 1280, height: 1500 },
+    trace: 'off',
+    video: 'off'
+  },
+  webServer: {
+    command: `jupyter lab --config ${path.join(HERE, 'jupyter_server_test_config.py')}`,
+    url: `http://127.0.0.1:${PORT}/lab`,
+    env: { ...process.env, NBCONTAINER_UI_PORT: String(PORT), JUPYTER_PREFER_ENV_PATH: '1' },
+    timeout: 60_000,
+    reuseExistingServer: false
+  }
+};
