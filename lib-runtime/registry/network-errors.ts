@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * What went wrong on the way to a registry, in words. Addresses are told by host only: the query of a signed address
+ * is a secret, and so are headers.
+ */
+import { ContainerError, messageOf, printable } from '../support/errors.ts';
+import type { IErrorDetails } from '../support/errors.ts';
+
+/** Whether trying again may help: `transient` failures do. */
+export interface INetworkFailure {
+  readonly error: ContainerError;
+  readonly transient: boolean;
+}
+
+/** What a request was for, for its error message. */
+export interface IPurpose {
+  /** Host and port that was asked. */
+  readonly host: string;
+  /** As a person writes it: `ghcr.io/owner/name:1`. */
+  readonly image: string;
+  /** `the manifest`, `layer 3fa9c1...` */
+  readonly what: string;
+  readonly plainHttp?: boolean;
+  /** Where the credentials came from, undefined for none. */
+  readonly credentials?: string | undefined;
+  /** Something that went wrong with the credentials on the way. */
+  readonly credentialNote?: string | undefined;
+}
+
+const STEP = 'pull';
+
+/** Codes of the error and of all that it wraps, outermost first. */
+export function errorCodes(error: unknown): string[] {
+  const codes: string[] = [];
+  for (let current = error, depth = 0; typeof current === 'object' && current !== null && depth < 8; depth++) {
+    const { code, errors, cause } = current as { code?: unknown; errors?: unknown; cause?: unknown };
+    if (typeof code === 'string') {
+      codes.push(code);
+    }
+    if (Array.isArray(errors)) {
+      codes.push(...errors.flatMap(inner => errorCodes(inner)));
+    }
+    current = cause;
+  }
+  return codes;
+}
+
+const CERTIFICATE = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_.*|CERT_.*|ERR_TLS_CERT.*)$/;
+const NOT_TLS =
+  /^(ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG|ERR_SSL_HTTP_REQUEST|EPROTO|ERR_SSL_.*)$/;
+
+/** The failure behind what `fetch` or its body threw. */
+export function networkFailure(error: unknown, purpose: IPurpose): INetworkFailure {
+  const { host } = purpose;
+  const codes = errorCodes(error);
+  const has = (...wanted: readonly string[]) => codes.find(code => wanted.includes(code));
+  const fail = (transient: boolean, details: Omit<IErrorDetails, 'step' | 'code' | 'cause'>): INetworkFailure => ({
+    transient,
+    error: new ContainerError({ code: 'network', step: STEP, ...details, cause: error })
+  });
+
+  if (has('ENOTFOUND')) {
+    return fail(false, {
+      message: `cannot find the registry ${host}`,
+      errno: 'ENOTFOUND',
+      reason: 'its name is unknown, or this machine has no network',
+      fix: 'Check the spelling of the registry and the network of this machine'
+    });
+  }
+  if (has('EAI_AGAIN')) {
+    return fail(true, {
+      message: `cannot find the registry ${host}`,
+      errno: 'EAI_AGAIN',
+      reason: 'the name server does not answer',
+      fix: 'Check the network of this machine'
+    });
+  }
+  if (has('ECONNREFUSED')) {
+    return fail(false, {
+      message: `cannot reach the registry ${host}`,
+      errno: 'ECONNREFUSED',
+      reason: 'nothing listens there',
+      fix: 'Check host and port, and that the registry is running'
+    });
+  }
+  const unreachable = has('ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN');
+  if (unreachable) {
+    return fail(false, {
+      message: `cannot reach the registry ${host}`,
+      errno: unreachable,
+      reason: 'there is no network route to it',
+      fix: 'Check the network of this machine (on Kaggle internet is off by default)'
+    });
+  }
+  if (has('UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT')) {
+    return fail(true, {
+      message: `the registry ${host} does not answer`,
+      errno: 'ETIMEDOUT',
+      reason: 'the time limit has passed',
+      fix: 'Try again later, and check for a firewall or a proxy (HTTPS_PROXY)'
+    });
+  }
+  const certificate = codes.find(code => CERTIFICATE.test(code));
+  if (certificate !== undefined) {
+    return fail(false, {
+      message: `the certificate of ${host} is not trusted`,
+      reason: certificate.toLowerCase().replaceAll('_', ' '),
+      fix: 'Give the certificate of its authority in NODE_EXTRA_CA_CERTS=/path/ca.pem'
+    });
+  }
+  if (codes.some(code => NOT_TLS.test(code))) {
+    return fail(false, {
+      message: `${host} does not speak TLS`,
+      reason: 'the registry seems to serve plain HTTP',
+      fix: 'Use --no-https, if you trust the network in between'
+    });
+  }
+  const reset = has('ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET');
+  return fail(true, {
+    message: `the connection to ${host} broke`,
+    errno: reset === undefined || reset === 'UND_ERR_SOCKET' ? 'ECONNRESET' : reset,
+    reason: reset === undefined ? printable(messageOf(error)) : 'the other side closed it',
+    fix: 'Run the same command again: it goes on where it stopped'
+  });
+}
+
+/** Seconds to wait by Retry-After (RFC 9110 10.2.3): a number or a date; undefined when there is none. */
+export function retryAfter(headers: Headers, now: number = Date.now()): number | undefined {
+  const text = headers.get('retry-after')?.trim();
+  if (!text) {
+    return undefined;
+  }
+  if (/^\d+$/.test(text)) {
+    return Number(text);
+  }
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.max(0, (date - now) / 1000);
+}
+
+/** First error of a registry's JSON answer (distribution-spec "Error Codes"). */
+function registryMessage(body: string): { code: string; message: string } | undefined {
+  try {
+    const { errors } = JSON.parse(body) as { errors?: { code?: unknown; message?: unknown }[] };
+    const first = errors?.[0];
+    return first && { code: String(first.code ?? ''), message: String(first.message ?? '').slice(0, 300) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The error of an HTTP status that is no success. `body` is the start of the answer. */
+export function statusFailure(status: number, body: string, purpose: IPurpose): INetworkFailure {
+  const { host, image, what } = purpose;
+  const said = registryMessage(body);
+  const quoted = said?.message ? `the registry says: ${printable(said.message)}` : `it answered ${status}`;
+  const fail = (transient: boolean, details: Omit<IErrorDetails, 'step'>): INetworkFailure => ({
+    transient,
+    error: new ContainerError({ step: STEP, ...details })
+  });
+  switch (status) {
+    case 401:
+    case 403:
+      return fail(false, {
+        code: 'unauthorized',
+        message:
+          purpose.credentials === undefined
+            ? `${host} does not let the public read ${image}, or there is no such image`
+            : `${host} does not let you read ${image} with the credentials from ${purpose.credentials}`,
+        reason: purpose.credentialNote ?? quoted,
+        fix:
+          'Check the name; for a private image set APPTAINER_DOCKER_USERNAME and APPTAINER_DOCKER_PASSWORD, ' +
+          'or log in with docker, podman or apptainer'
+      });
+    case 404:
+      return fail(false, {
+        code: 'not-found',
+        message:
+          said?.code === 'NAME_UNKNOWN'
+            ? `there is no image ${image.replace(/(:[^/:@]*)?(@.*)?$/, '')} in ${host}`
+            : said?.code === 'MANIFEST_UNKNOWN'
+              ? `there is no ${image} in ${host}: its tag or digest is unknown`
+              : `${host} does not have ${what} of ${image}`,
+        reason: quoted,
+        fix: 'Check the spelling of the name and the tag'
+      });
+    case 429:
+      return fail(true, {
+        code: 'refused',
+        message: `${host} refuses more requests for now`,
+        reason: quoted,
+        fix: isDockerHub(host)
+          ? "Docker Hub's limit for anonymous users is reached: log in (DOCKER_USERNAME and DOCKER_PASSWORD) or wait"
+          : 'Wait a while, or log in: registries allow more to known users'
+      });
+    case 400:
+      if (purpose.plainHttp && /HTTPS server/i.test(body)) {
+        return fail(false, {
+          code: 'network',
+          message: `${host} speaks HTTPS`,
+          reason: 'it was asked over plain HTTP',
+          fix: 'Leave out --no-https'
+        });
+      }
+  }
+  if (status >= 500) {
+    return fail(true, {
+      code: 'network',
+      message: `the registry ${host} failed to deliver ${what} of ${image}`,
+      reason: said?.message ? quoted : `it answered ${status}`,
+      fix: 'Try again later: it goes on where it stopped'
+    });
+  }
+  return fail(status === 408, {
+    code: 'network',
+    message: `${host} gave an unexpected answer for ${what} of ${image}`,
+    reason: quoted
+  });
+}
+
+function isDockerHub(host: string): boolean {
+  return /(^|\.)docker\.(io|com)$/.test(host);
+}
