@@ -177,6 +177,16 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      outgoing.off('drain', done).off('close', done);
+      resolve();
+    };
+    outgoing.on('drain', done).on('close', done);
+  });
+}
+
 async function sendBody(
   response: IncomingMessage,
   outgoing: ServerResponse,
@@ -208,7 +218,7 @@ async function sendBody(
       }
       record.sent += chunk.length;
       if (!outgoing.write(chunk)) {
-        await Promise.race([once(outgoing, 'drain'), once(outgoing, 'close')]);
+        await drained(outgoing);
       }
       if (limit !== undefined && record.sent >= limit) {
         response.destroy();
