@@ -46,7 +46,7 @@ async function buildLauncher(python) {
   );
   return once(stamp('launcher'), hash, LAUNCHER_OUTPUTS, async () => {
     say('Compiling the launcher (x86-64 and arm64).');
-    await run(process.execPath, ['scripts/build-launcher.mjs'], { env: { PYTHON: python } });
+    await run(process.execPath, ['scripts/build-launcher.mjs', '--python', python]);
   });
 }
 

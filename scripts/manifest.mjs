@@ -8,12 +8,15 @@ import { ROOT } from './house.mjs';
 const RUNTIME = path.join(ROOT, 'nbcontainer', 'runtime');
 const NAME = 'manifest.json';
 
+/** Marks of builds lie beside what they built; they are no part of the runtime (pyproject.toml, artifacts). */
+const isRuntime = name => name !== NAME && !name.endsWith('.stamp') && !name.endsWith('.tmp');
+
 /** Writes the manifest; names are relative to the runtime's folder and sorted. */
 export function writeManifest() {
   mkdirSync(RUNTIME, { recursive: true });
   const files = {};
   const names = readdirSync(RUNTIME, { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile() && entry.name !== NAME)
+    .filter(entry => entry.isFile() && isRuntime(entry.name))
     .map(entry => path.relative(RUNTIME, path.join(entry.parentPath ?? entry.path, entry.name)))
     .sort();
   for (const name of names) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The magics on the versions that Colab has (IPython 7.34, ipykernel 6.17): the same tests in an environment of its own."""
+"""The magics on what Colab has (IPython 7.34, ipykernel 6.17): the same tests in an environment of its own."""
 
 from __future__ import annotations
 
