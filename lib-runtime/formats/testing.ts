@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** For tests and benches: a directory of this machine as entries of a tree. */
+import { createHash } from 'node:crypto';
 import { lstat, open, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeName, fsPath } from './names.ts';
@@ -104,4 +105,42 @@ function typeOf(stat: IStatKind): EntryType {
     return 'block';
   }
   return stat.isFIFO() ? 'fifo' : 'socket';
+}
+
+/**
+ * A tree as comparable text by path: type, mode, owner, time, content hash, link; hard links as the group of their
+ * names, so that it does not matter which of them is called the file.
+ * @param without fields that the other side cannot keep (`uid`, `gid`, `mtime`, `mode`, `xattrs`).
+ */
+export async function snapshot(
+  items: AsyncIterable<ISourceItem> | Iterable<ISourceItem>,
+  without: readonly (keyof ITreeEntry)[] = []
+): Promise<Map<string, string>> {
+  const facts = new Map<string, Record<string, unknown>>();
+  const groups = new Map<string, string[]>();
+  for await (const { entry, content } of items) {
+    if (entry.type === 'hardlink') {
+      const target = entry.linkTarget ?? '';
+      groups.set(target, [...(groups.get(target) ?? [target]), entry.path]);
+      continue;
+    }
+    const { path, xattrs, ...rest } = entry;
+    const hasher = createHash('sha256');
+    for await (const chunk of content?.() ?? []) {
+      hasher.update(chunk);
+    }
+    const attributes = [...(xattrs ?? [])].map(([name, value]) => [name, Buffer.from(value).toString('hex')]).sort();
+    facts.set(path, { ...rest, content: entry.type === 'file' ? hasher.digest('hex') : '', xattrs: attributes });
+  }
+  for (const [target, names] of groups) {
+    const fact = { ...facts.get(target), names: names.sort() };
+    names.forEach(name => facts.set(name, fact));
+  }
+  const sorted = [...facts].sort(([a], [b]) => (a < b ? -1 : 1));
+  return new Map(
+    sorted.map(([path, fact]) => {
+      const kept = Object.entries(fact).filter(([key]) => !(without as readonly string[]).includes(key));
+      return [path, JSON.stringify(kept.sort(([a], [b]) => (a < b ? -1 : 1)))];
+    })
+  );
 }
