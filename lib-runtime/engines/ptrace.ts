@@ -1,146 +1,255 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The ptrace engine: PRoot, for machines with neither mounts nor user namespaces. */
+/**
+ * The ptrace engine: PRoot, for machines with neither mounts nor user namespaces. The command runs below our own
+ * launcher, which PRoot starts inside: so exit statuses, signals, the working directory and the words of a failed exec
+ * are the same as with the namespaces engine (PRoot 5.1 itself turns every signal into status 255).
+ */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { asContainerError, ContainerError } from '../support/errors.ts';
-import type { IExecution } from './steps.ts';
+import { execError, stepError } from './launch-errors.ts';
+import { launcherPath } from './launcher-path.ts';
+import type { ILaunchNote, ILaunchOptions } from './namespaces.ts';
+import { encodePlan, StatusDecoder, type StatusRecord } from './protocol.ts';
+import type { IExecution, IPlannedStep } from './steps.ts';
 
 export interface IPtraceLaunch {
   /** Absolute path of PRoot. */
   readonly program: string;
-  /** Its arguments up to the command; `@NAME@` stands for the path of a file. */
+  /** Its arguments up to the command; `@NAME@` stands for the path of a file or directory. */
   readonly arguments: readonly string[];
+  /** Generated files, by name. */
   readonly files: Readonly<Record<string, string>>;
+  /** Empty directories that go away at the end, by name. */
+  readonly directories: readonly string[];
+  /** Performed inside, before the command: umask, no-new-privileges, chdir. */
+  readonly steps: readonly IPlannedStep[];
   readonly execution: IExecution;
 }
 
-export interface IPtraceOptions {
-  readonly stdio: 'inherit' | 'ignore' | 'pipe' | readonly (number | 'inherit' | 'ignore' | 'pipe')[];
-  /** Aborting sends SIGTERM, SIGKILL after three seconds; the promise is rejected with code `cancelled`. */
-  readonly signal?: AbortSignal;
-  readonly onSpawn?: (child: ChildProcess) => void;
-}
-
-/** Milliseconds between SIGTERM and SIGKILL of an abort. */
-const GRACE = 3000;
-/** Milliseconds that the self-test may take; it needs about ten. */
+/** Where the launcher is seen inside. */
+const INSIDE = '/.nbcontainer/launcher';
+/** Milliseconds that one self-test may take; it needs about ten. */
 const SELF_TEST = 5000;
+const PASSED_ON = ['SIGTERM', 'SIGHUP'] as const;
+const LEFT_TO_PAYLOAD = ['SIGINT', 'SIGQUIT'] as const;
 
 /**
  * Starts a command under PRoot, without a shell, and waits for its end. Generated files lie in a private directory
  * that is removed afterwards.
  *
  * @returns the exit status, 128 + the number of the signal that ended the command.
- * @throws ContainerError `launch` when PRoot does not work here, `cancelled` when it was aborted.
+ * @throws ContainerError `launch` when PRoot does not work here, `exec` when the command could not be executed,
+ *   `cancelled` when it was aborted.
  */
-export async function launchPtrace(plan: IPtraceLaunch, options: IPtraceOptions): Promise<{ status: number }> {
+export async function launchPtrace(plan: IPtraceLaunch, options: ILaunchOptions): Promise<{ status: number }> {
   if (options.signal?.aborted) {
     throw cancelled();
   }
+  const launcher = options.launcher ?? launcherPath();
   const directory = await mkdtemp(join(tmpdir(), 'nbcontainer-'));
   try {
-    const paths = new Map<string, string>();
-    for (const [name, content] of Object.entries(plan.files)) {
-      const path = join(directory, String(paths.size));
-      await writeFile(path, content, { mode: 0o644 });
-      paths.set(name, path);
-    }
+    const abilities = testProot(plan.program, launcher, directory);
+    const paths = await generate(plan, directory);
     const fill = (text: string): string =>
       text.replace(/@([\w-]+)@/g, (whole, name: string) => paths.get(name) ?? whole);
-    const environment = {
-      ...plan.execution.environment,
-      PROOT_TMP_DIR: directory,
-      ...(needsNoSeccomp(plan.program, directory) && { PROOT_NO_SECCOMP: '1' })
-    };
-    const words = [...plan.arguments.map(fill), ...plan.execution.argv];
-    return { status: await run(plan.program, words, environment, options) };
+    const words = [
+      '-v',
+      '-1',
+      ...(abilities.killOnExit ? ['--kill-on-exit'] : []),
+      ...plan.arguments.map(fill),
+      '-b',
+      `${launcher}:${INSIDE}`,
+      ...[INSIDE, 'run', '3', '4']
+    ];
+    const environment = { PROOT_TMP_DIR: directory, ...(abilities.noSeccomp && { PROOT_NO_SECCOMP: '1' }) };
+    return { status: await run(plan, words, environment, options) };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
+async function generate(plan: IPtraceLaunch, directory: string): Promise<Map<string, string>> {
+  const paths = new Map<string, string>();
+  for (const [name, content] of Object.entries(plan.files)) {
+    const path = join(directory, `file-${paths.size}`);
+    await writeFile(path, content, { mode: 0o644 });
+    paths.set(name, path);
+  }
+  for (const name of plan.directories) {
+    const path = join(directory, `directory-${paths.size}`);
+    await mkdir(path, { mode: 0o700 });
+    paths.set(name, path);
+  }
+  return paths;
+}
+
+export interface IProotAbilities {
+  /** It fails with its seccomp acceleration and works without (an old PRoot on a kernel since 4.8, a sandbox). */
+  readonly noSeccomp: boolean;
+  /** It knows --kill-on-exit (since 5.2); without, our launcher ends what is left. */
+  readonly killOnExit: boolean;
+}
+
 /**
- * Whether PRoot fails with its seccomp acceleration and works without: kernels since 4.8 with a PRoot that is older,
- * or a sandbox that forbids filters.
+ * Tries PRoot: it has to bring the launcher to the point where that prints its usage.
  *
- * @throws ContainerError `launch` when it fails both ways.
+ * @throws ContainerError `launch` when it works neither with nor without seccomp.
  */
-export function needsNoSeccomp(program: string, directory: string): boolean {
-  const attempts = [{}, { PROOT_NO_SECCOMP: '1' }].map(
-    extra => () =>
-      spawnSync(program, ['/proc/self/exe', '--version'], {
-        env: { PATH: '/usr/bin:/bin', PROOT_TMP_DIR: directory, ...extra },
-        timeout: SELF_TEST,
-        killSignal: 'SIGKILL',
-        encoding: 'utf8'
-      })
-  );
+export function testProot(program: string, launcher: string, directory: string): IProotAbilities {
+  const attempt = (words: readonly string[], extra: NodeJS.ProcessEnv): ReturnType<typeof spawnSync> =>
+    spawnSync(program, words, {
+      env: { PROOT_TMP_DIR: directory, ...extra },
+      timeout: SELF_TEST,
+      killSignal: 'SIGKILL',
+      cwd: '/',
+      encoding: 'utf8'
+    });
   let problem = '';
-  for (const [index, attempt] of attempts.entries()) {
-    const result = attempt();
-    if (result.status === 0) {
-      return index === 1;
+  for (const noSeccomp of [false, true]) {
+    const result = attempt(['-r', '/', '-w', '/', launcher], noSeccomp ? { PROOT_NO_SECCOMP: '1' } : {});
+    if (String(result.stderr).includes('nbcontainer-launcher run')) {
+      const help = attempt(['--help'], {});
+      return { noSeccomp, killOnExit: String(help.stdout).includes('--kill-on-exit') };
     }
-    problem =
-      result.error?.message ?? (result.stderr.trim().split('\n')[0] || `status ${result.status ?? result.signal}`);
+    const said = String(result.stderr ?? '')
+      .split('\n')
+      .find(line => line.includes('proot'));
+    problem = result.error?.message ?? said ?? `it ended with status ${result.status ?? result.signal}`;
   }
   throw new ContainerError({
     code: 'launch',
     step: 'launch: ptrace',
-    message: 'PRoot does not work on this machine',
+    message: `PRoot (${program}) does not work on this machine`,
     reason: problem,
     fix: 'See nbcontainer doctor for what this machine denies'
   });
 }
 
 function run(
-  program: string,
+  plan: IPtraceLaunch,
   words: readonly string[],
   env: NodeJS.ProcessEnv,
-  options: IPtraceOptions
+  options: ILaunchOptions
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const stdio = typeof options.stdio === 'string' ? options.stdio : [...options.stdio];
-    const child = spawn(program, words, { env, stdio });
+    const streams = typeof options.stdio === 'string' ? Array(3).fill(options.stdio) : options.stdio;
+    const foreground = options.foreground ?? streams.includes('inherit');
+    const child = spawn(plan.program, words, { env, stdio: [...streams, 'pipe', 'pipe'], cwd: '/' });
+    const failures: StatusRecord[] = [];
     let timer: NodeJS.Timeout | undefined;
-    const abort = (): void => {
-      child.kill('SIGTERM');
-      timer = setTimeout(() => child.kill('SIGKILL'), GRACE);
-    };
+    const decoder = new StatusDecoder(record => {
+      if (record.kind === 'note') {
+        const note: ILaunchNote = { step: plan.steps[record.index], errno: record.errno, text: record.text };
+        options.onNote?.(note);
+      } else {
+        failures.push(record);
+      }
+    });
+    // PRoot ignores SIGTERM and the like: they go to our launcher below it, which hands them on.
     const pass = (signal: NodeJS.Signals): void => {
-      child.kill(signal);
+      void childrenOf(child.pid).then(pids => {
+        pids.forEach(pid => {
+          tryKill(pid, signal);
+        });
+      });
+    };
+    const abort = (): void => {
+      pass('SIGTERM');
+      // On SIGQUIT PRoot kills everything below it; killing PRoot itself would set its tracees free.
+      timer = setTimeout(() => {
+        child.kill('SIGQUIT');
+        timer = setTimeout(() => child.kill('SIGKILL'), 1000);
+      }, options.graceMs ?? 3000);
     };
     const ignore = (): void => undefined;
     const settle = (): void => {
       clearTimeout(timer);
       options.signal?.removeEventListener('abort', abort);
       PASSED_ON.forEach(signal => process.removeListener(signal, pass));
-      LEFT.forEach(signal => process.removeListener(signal, ignore));
+      LEFT_TO_PAYLOAD.forEach(signal => process.removeListener(signal, ignore));
     };
     options.signal?.addEventListener('abort', abort, { once: true });
-    PASSED_ON.forEach(signal => process.on(signal, pass));
-    LEFT.forEach(signal => process.on(signal, ignore));
+    if (foreground) {
+      PASSED_ON.forEach(signal => process.on(signal, pass));
+      LEFT_TO_PAYLOAD.forEach(signal => process.on(signal, ignore));
+    }
     child.on('error', error => {
       settle();
-      reject(asContainerError(error, 'launch: ptrace', `cannot start ${program}`));
+      reject(asContainerError(error, 'launch: ptrace', `cannot start ${plan.program}`));
     });
-    child.on('exit', (code, signal) => {
+    whenEnded(child, decoder, status => {
       settle();
+      const failure = failures[0];
       if (options.signal?.aborted) {
         reject(cancelled());
+      } else if (failure !== undefined) {
+        reject(
+          failure.kind === 'exec' ? execError(failure, plan.execution) : stepError(failure, plan.steps[failure.index])
+        );
       } else {
-        resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
+        resolve(status);
       }
     });
     options.onSpawn?.(child);
+    const input = child.stdio[3] as Writable | undefined;
+    input?.on('error', () => undefined); // a PRoot that ended early: its status says so
+    input?.end(encodePlan(plan.steps, plan.execution));
   });
 }
 
-/** As in namespaces.ts: the terminal sends INT and QUIT to the whole group, TERM and HUP are passed on. */
-const PASSED_ON = ['SIGTERM', 'SIGHUP'] as const;
-const LEFT = ['SIGINT', 'SIGQUIT'] as const;
+/** Calls back once PRoot has ended and everything the launcher reported has been read. */
+function whenEnded(child: ChildProcess, decoder: StatusDecoder, done: (status: number) => void): void {
+  let status: number | undefined;
+  let drained = false;
+  const finish = (): void => {
+    if (status !== undefined && drained) {
+      done(status);
+    }
+  };
+  child.on('exit', (code, signal) => {
+    status = code ?? 128 + (signal ? constants.signals[signal] : 0);
+    finish();
+  });
+  const reports = child.stdio[4] as Readable | undefined;
+  reports?.on('data', (chunk: Buffer) => {
+    decoder.write(chunk);
+  });
+  reports?.on('error', () => undefined);
+  reports?.on('close', () => {
+    decoder.end();
+    drained = true;
+    finish();
+  });
+}
+
+/** Pids of the direct children of a process. */
+async function childrenOf(pid: number | undefined): Promise<number[]> {
+  const listed = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => undefined);
+  if (listed !== undefined) {
+    return listed.trim().split(' ').filter(Boolean).map(Number);
+  }
+  // A kernel without CONFIG_PROC_CHILDREN: field 4 of stat, behind the name in parentheses, is the parent.
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name));
+  const parents = await Promise.all(
+    pids.map(async name => {
+      const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
+      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] === String(pid) ? [Number(name)] : [];
+    })
+  );
+  return parents.flat();
+}
+
+function tryKill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // ended meanwhile
+  }
+}
 
 function cancelled(): ContainerError {
   return new ContainerError({ code: 'cancelled', step: 'launch', message: 'the container was stopped' });

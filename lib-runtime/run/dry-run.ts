@@ -17,7 +17,7 @@ export function formatPlan(plan: Plan): string {
   if (plan.engine === 'namespaces') {
     lines.push(...formatSteps(plan.steps));
   } else {
-    lines.push(`${plan.program} ${plan.arguments.map(quote).join(' ')}`);
+    lines.push(`${plan.program} ${plan.arguments.map(quote).join(' ')}`, ...formatSteps(plan.steps));
   }
   lines.push('', `command ${plan.execution.argv.map(quote).join(' ')}`);
   return lines.join('\n');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -261,6 +262,90 @@ describe.runIf(IS_ROOT)('a planned in-place root', () => {
     ]);
     expect(status).toBe(0);
     expect(readdirSync('/').filter(name => name.startsWith(own))).toEqual([]);
+  });
+});
+
+describe.runIf(existsSync('/usr/bin/proot'))('a planned ptrace run', () => {
+  it('shows image, binds and generated files, and leaves nothing behind', async () => {
+    const data = join(scratch, 'data');
+    writeFileSync(join(data, 'file'), 'from the host\n');
+    const before = readdirSync(tmpdir()).filter(name => /^nbcontainer-......$/.test(name));
+    const script = `
+      cat /usr/share/marker /usr/share/new/deep/file /var/run/link/file
+      cat /etc/passwd
+      pwd
+      echo "$HOME $A"
+      env | grep PROOT
+      exit 7`;
+    const plan = await planFor(
+      {
+        command: ['sh', '-c', script],
+        engine: 'ptrace',
+        environment: { A: 'a b' },
+        binds: [
+          { source: data, target: '/usr/share/new/deep', readOnly: true },
+          { source: data, target: '/var/run/link', readOnly: false }
+        ]
+      },
+      scratch
+    );
+    expect(plan.engine).toBe('ptrace');
+    const { status, stdout } = await run(plan);
+    expect(stdout.split('\n')).toEqual([
+      'from the image',
+      'from the host',
+      'from the host',
+      'root:x:0:0:root:/root:/bin/sh',
+      scratch,
+      `${plan.execution.environment['HOME'] ?? ''} a b`,
+      ''
+    ]);
+    expect(status).toBe(7);
+    expect(readdirSync(join(scratch, 'image/usr/share'))).toEqual(['doc', 'marker']);
+    expect(readdirSync(tmpdir()).filter(name => /^nbcontainer-......$/.test(name) && !before.includes(name))).toEqual(
+      []
+    );
+  });
+
+  it('gives the status of a signal and the reason of a missing program', async () => {
+    const killed = await planFor({ command: ['sh', '-c', 'kill -9 $$'], engine: 'ptrace' }, scratch);
+    expect(await run(killed)).toMatchObject({ status: 137, stderr: '' });
+    const missing = await planFor({ command: ['nothing-of-the-kind'], engine: 'ptrace' }, scratch);
+    await expect(run(missing)).rejects.toMatchObject({ code: 'exec' });
+  });
+
+  it('gives private directories with --contain', async () => {
+    const plan = await planFor(
+      {
+        command: ['sh', '-c', 'touch /tmp/mine $HOME/mine && ls $HOME /tmp | sed s,$HOME,/root,'],
+        engine: 'ptrace',
+        contain: true
+      },
+      scratch
+    );
+    expect(await run(plan)).toMatchObject({ status: 0, stdout: '/root:\nmine\n\n/tmp:\nmine\n' });
+    expect(existsSync('/tmp/mine')).toBe(false);
+  });
+
+  it('stops when it is aborted, with everything it started', async () => {
+    const plan = await planFor(
+      { command: ['sh', '-c', 'sleep 321 & echo ready; sleep 322'], engine: 'ptrace' },
+      scratch
+    );
+    const control = new AbortController();
+    const started = Date.now();
+    const launched = launch(plan, {
+      ensureTree: () => Promise.resolve(),
+      stdio: 'pipe',
+      signal: control.signal,
+      onSpawn: child => child.stdout?.on('data', () => control.abort())
+    });
+    await expect(launched).rejects.toMatchObject({ code: 'cancelled' });
+    expect(Date.now() - started).toBeLessThan(2500);
+    const commands = readdirSync('/proc')
+      .filter(name => /^\d+$/.test(name))
+      .map(pid => (existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : ''));
+    expect(commands.filter(command => /^sleep\0(321|322)\0/.test(command))).toEqual([]);
   });
 });
 

@@ -30,19 +30,17 @@ export async function launch(plan: Plan, request: ILaunchRequest): Promise<{ sta
     await request.ensureTree(plan.rootfs.view);
   }
   const { signal, onSpawn, onNote } = request;
-  const common = {
+  const options: ILaunchOptions = {
     stdio: request.stdio ?? 'inherit',
+    onNote: note => onNote?.(`${note.text} (${note.errno})${note.step ? `: ${note.step.reason}` : ''}`),
     ...(signal !== undefined && { signal }),
     ...(onSpawn !== undefined && { onSpawn })
-  } as const;
+  };
   if (plan.engine === 'ptrace') {
-    return launchPtrace(plan, common);
+    return launchPtrace(plan, options);
   }
   try {
-    return await launchNamespaces(plan, {
-      ...common,
-      onNote: note => onNote?.(`${note.text} (${note.errno})${note.step ? `: ${note.step.reason}` : ''}`)
-    });
+    return await launchNamespaces(plan, options);
   } catch (error) {
     const refused = error instanceof ContainerError && error.step === 'launch: squashfs';
     if (!refused || plan.rootfs.kind !== 'mounted') {

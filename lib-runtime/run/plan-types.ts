@@ -41,6 +41,10 @@ export interface IPtracePlan {
   readonly arguments: readonly string[];
   /** Files to be written to a private temporary directory first; `@NAME@` in arguments stands for their path. */
   readonly files: Readonly<Record<string, string>>;
+  /** Empty private directories, removed afterwards; `@NAME@` likewise. */
+  readonly directories: readonly string[];
+  /** What the launcher does inside, under PRoot, before the command: umask, no-new-privileges, chdir. */
+  readonly steps: readonly IPlannedStep[];
   readonly execution: IExecution;
   readonly notes: readonly INote[];
 }

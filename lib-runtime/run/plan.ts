@@ -61,7 +61,7 @@ export function planRun(
     reasons.push(result);
   }
   if (spec.engine !== 'namespaces' && spec.root === undefined) {
-    const result = ptracePlan(input);
+    const result = ptracePlan(input, reasons);
     if (result.kind !== 'passed-over') {
       return withNotes(result, notes);
     }

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { describe, expect, it } from 'vitest';
+import type { IHostFacts, ProbeName } from '../host/facts.ts';
+import type { IImageFacts } from '../images/image.ts';
+import { formatPlan } from './dry-run.ts';
+import { planRun } from './plan.ts';
+import type { IPtracePlan, IRefusal, Plan } from './plan-types.ts';
+import type { IRunSpec } from './spec.ts';
+import { COLAB, DEBIAN, execSpec, HELLO, hostFacts, imageFacts, ROOT } from './testing.ts';
+
+const PROOT = { tools: { proot: '/usr/bin/proot' } };
+/** Kaggle: docker's default seccomp and AppArmor. */
+const KAGGLE = { 'user-namespace': 'EPERM', 'user-mount-namespace': 'EPERM', 'mount-namespace': 'EPERM' };
+
+function plan(
+  spec: Partial<IRunSpec>,
+  host: Partial<IHostFacts> = {},
+  denied: Partial<Record<ProbeName, string>> = KAGGLE,
+  image: IImageFacts = imageFacts(DEBIAN)
+): Plan | IRefusal {
+  return planRun(execSpec(spec), hostFacts(denied, { ...PROOT, ...host }), image, {});
+}
+
+function ptrace(result: Plan | IRefusal): IPtracePlan {
+  if (result.kind === 'refusal' || result.engine !== 'ptrace') {
+    throw new Error(`no ptrace plan: ${JSON.stringify(result)}`);
+  }
+  return result;
+}
+
+describe('a ptrace plan', () => {
+  it('is taken where there are no namespaces, and says why', () => {
+    const result = ptrace(plan({ noHome: true, noMount: ['cwd'] }));
+    expect(result.program).toBe('/usr/bin/proot');
+    expect(result.rootfs).toEqual({ kind: 'tree', view: 'plain', directory: '/store/trees/plain' });
+    expect(result.arguments.join(' ')).toBe(
+      '-r /store/trees/plain -w / -b /dev:/dev -b /etc/hosts:/etc/hosts -b /etc/resolv.conf:/etc/resolv.conf ' +
+        '-b /proc:/proc -b /sys:/sys -b /tmp:/tmp -b /var/tmp:/var/tmp'
+    );
+    expect(result.notes[0]).toEqual({
+      level: 'warning',
+      text: 'the ptrace engine (PRoot) is used (namespaces: no user namespace can be made (EPERM)): system calls are slower than with namespaces'
+    });
+    expect(result.notes[1]?.text).toContain('PRoot cannot make the image read-only');
+  });
+
+  it('is taken where an in-place root is impossible', () => {
+    const result = ptrace(plan({}, { ...ROOT, ...PROOT }, { ...COLAB, 'write-root': 'EROFS' }, imageFacts(HELLO)));
+    expect(result.notes[0]?.text).toContain(
+      'in-place: the host has no /hello, which the container needs, and / cannot be written to (EROFS)'
+    );
+  });
+
+  it('generates accounts and private directories', () => {
+    const image = imageFacts(DEBIAN, { passwd: 'root:x:0:0::/root:/bin/sh\n', group: 'root:x:0:\n' });
+    const result = ptrace(plan({ contain: true }, {}, KAGGLE, image));
+    expect(result.files).toEqual({
+      'file-0': 'root:x:0:0::/root:/bin/sh\nada:x:1000:1000:Ada:/home/ada:/bin/bash\n',
+      'file-1': 'root:x:0:\nada:x:1000:ada\n'
+    });
+    expect(result.directories).toEqual(['directory-0', 'directory-1', 'directory-2']);
+    expect(result.arguments.join(' ')).toContain(
+      '-b @directory-0@:/home/ada -b @directory-1@:/tmp -b @directory-2@:/var/tmp -b @file-0@:/etc/passwd -b @file-1@:/etc/group'
+    );
+    expect(result.arguments.filter(word => word.includes('/dev'))).toEqual(['/dev:/dev']);
+  });
+
+  it("shows the driver's libraries one by one", () => {
+    const gpu = {
+      libraries: [{ source: '/n/libcuda.so.5', names: ['libcuda.so.1'] }],
+      binaries: [],
+      devices: [],
+      files: [],
+      notes: []
+    };
+    expect(ptrace(plan({ nv: true }, { gpu })).arguments).toContain(
+      '/n/libcuda.so.5:/.singularity.d/libs/libcuda.so.1'
+    );
+  });
+
+  it('does not promise what PRoot cannot do', () => {
+    const binds = [{ source: '/data', target: '/data', readOnly: true }];
+    const { notes } = ptrace(plan({ binds, hostname: 'box' }));
+    expect(notes.map(({ text }) => text)).toEqual(
+      expect.arrayContaining([
+        'PRoot cannot make /data read-only: it can be written to',
+        '--hostname has no effect with the ptrace engine'
+      ])
+    );
+  });
+
+  it.each<[string, Partial<IRunSpec>, Partial<IHostFacts>, Partial<Record<ProbeName, string>>, string]>([
+    [
+      '--writable-tmpfs',
+      { writableTmpfs: true },
+      {},
+      KAGGLE,
+      'PRoot has no overlay, and the unpacked image in the store must not be written to'
+    ],
+    [
+      'a path with a colon',
+      { binds: [{ source: '/a:b', target: '/x', readOnly: false }] },
+      {},
+      KAGGLE,
+      'PRoot cannot be given a path with a colon or an exclamation mark'
+    ],
+    [
+      'no PRoot',
+      {},
+      { tools: {} },
+      KAGGLE,
+      'namespaces: no user namespace can be made (EPERM); ptrace: PRoot is not installed'
+    ],
+    [
+      'no ptrace',
+      {},
+      {},
+      { ...KAGGLE, ptrace: 'EPERM' },
+      'namespaces: no user namespace can be made (EPERM); ptrace: tracing a process is denied here (EPERM)'
+    ],
+    ['--engine namespaces', { engine: 'namespaces' }, {}, KAGGLE, 'namespaces: no user namespace can be made (EPERM)'],
+    [
+      '--root pivot',
+      { root: 'pivot' },
+      {},
+      KAGGLE,
+      'namespaces: no user namespace can be made (EPERM); ptrace: --root pivot is a root of the namespaces engine'
+    ]
+  ])('is refused with the reason: %s', (_, spec, host, denied, reason) => {
+    expect(plan(spec, host, denied)).toMatchObject({ kind: 'refusal', code: 'refused', reason });
+  });
+
+  it('is taken when asked for', () => {
+    const result = ptrace(plan({ engine: 'ptrace' }, {}, {}));
+    expect(result.notes[0]?.text).toBe(
+      'the ptrace engine (PRoot) is used as asked: system calls are slower than with namespaces'
+    );
+    expect(formatPlan(result)).toContain('/usr/bin/proot -r /store/trees/plain -w / -b /dev:/dev');
+  });
+});
