@@ -188,15 +188,16 @@ describe('containerMounts', () => {
       libraries: [{ source: '/usr/lib64-nvidia/libcuda.so.550.54.15', names: ['libcuda.so.1', 'libcuda.so'] }],
       binaries: ['/opt/bin/nvidia-smi'],
       devices: ['/dev/nvidia0'],
-      files: [],
+      files: ['/usr/lib/wsl/nvidia/'],
       notes: []
     };
     expect(mounts({ nv: true }, { gpu }).filter(mount => /nvidia|libs/.test(mount))).toEqual([
       'tmpfs:/.singularity.d/libs',
       '/usr/lib64-nvidia/libcuda.so.550.54.15:/.singularity.d/libs/libcuda.so.1:ro',
-      '/usr/lib64-nvidia/libcuda.so.550.54.15:/.singularity.d/libs/libcuda.so:ro',
+      'link:/.singularity.d/libs/libcuda.so',
       'seal:/.singularity.d/libs',
-      '/opt/bin/nvidia-smi:/usr/bin/nvidia-smi:ro'
+      '/opt/bin/nvidia-smi:/usr/bin/nvidia-smi:ro',
+      '/usr/lib/wsl/nvidia:/usr/lib/wsl/nvidia:ro'
     ]);
     expect(mounts({ nv: true, contain: true }, { gpu })).toContain('/dev/nvidia0:/dev/nvidia0');
     const none = containerMounts(execSpec({ nv: true }), hostFacts(), imageFacts(DEBIAN));

@@ -314,18 +314,23 @@ function driverFiles(host: IHostFacts, mounts: Mount[], notes: INote[]): void {
     purpose: 'gpu',
     reason: "--nv: a directory for the driver's libraries"
   });
+  const reason = `--nv: driver ${gpu.driverVersion ?? 'of unknown version'}`;
   for (const { source, names } of gpu.libraries) {
-    for (const name of names) {
-      const reason = `--nv: driver ${gpu.driverVersion ?? 'of unknown version'}`;
-      mounts.push({ ...file, source, target: `${LIBRARY_DIRECTORY}/${name}`, reason });
+    const [first = baseOf(source), ...others] = names;
+    mounts.push({ ...file, source, target: `${LIBRARY_DIRECTORY}/${first}`, reason });
+    for (const name of others) {
+      const target = `${LIBRARY_DIRECTORY}/${name}`;
+      mounts.push({ kind: 'symlink', target, text: first, purpose: 'gpu', reason });
     }
   }
   mounts.push({ kind: 'seal', target: LIBRARY_DIRECTORY, purpose: 'gpu', reason: '--nv: the libraries are read-only' });
   for (const source of gpu.binaries) {
     mounts.push({ ...file, source, target: `/usr/bin/${baseOf(source)}`, reason: "--nv: a program of the driver's" });
   }
-  for (const source of gpu.files) {
-    mounts.push({ ...file, source, target: source, reason: "--nv: a file of the driver's" });
+  for (const path of gpu.files) {
+    const source = path.replace(/\/$/, '');
+    const type = source === path ? 'file' : 'directory';
+    mounts.push({ ...file, type, source, target: source, reason: "--nv: a file of the driver's" });
   }
 }
 

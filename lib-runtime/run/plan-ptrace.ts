@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Plans of the ptrace engine: what the mounts become as arguments of PRoot (runtimes.md 5.3). Pure. */
 import { errnoText } from './identity.ts';
-import { findInImage } from './image-tree.ts';
+import { baseOf, findInImage } from './image-tree.ts';
 import type { Mount } from './mounts.ts';
 import { type IPassedOver, type IPlanInput, passedOver } from './plan-namespaces.ts';
 import type { INote, IPtracePlan, IRefusal, RootfsDemand } from './plan-types.ts';
@@ -89,6 +89,8 @@ class Binder {
   readonly directories: string[] = [];
   readonly notes: INote[] = [];
   private readonly input: IPlanInput;
+  /** Driver libraries by the name that they were bound under. */
+  private readonly libraries = new Map<string, string>();
   private wholeDev = false;
 
   constructor(input: IPlanInput) {
@@ -118,7 +120,14 @@ class Binder {
         }
         return undefined;
       }
-      case 'symlink':
+      case 'symlink': {
+        // There is no directory to make a symlink in: the library is bound under its other name, too.
+        const source = this.libraries.get(mount.text);
+        if (source !== undefined) {
+          this.push(source, mount.target);
+        }
+        return undefined;
+      }
       case 'seal':
         return undefined;
     }
@@ -144,6 +153,9 @@ class Binder {
     }
     if (purpose === 'bind' && flags.includes('ro')) {
       this.notes.push({ level: 'warning', text: `PRoot cannot make ${target} read-only: it can be written to` });
+    }
+    if (purpose === 'gpu') {
+      this.libraries.set(baseOf(target), source);
     }
     this.push(source, replace ? `${target}!` : target);
     return undefined;
