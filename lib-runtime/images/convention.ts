@@ -11,6 +11,8 @@ import { parentOf, type IMemoryEntry } from './layer.ts';
 /** Where an image comes from, for its labels and its definition. */
 export interface IOrigin {
   readonly config: IOciConfig;
+  /** The same as the image has it, with the fields that we have no use for. */
+  readonly rawConfig?: unknown;
   /** Go's name of the architecture (`amd64`), from the OCI image configuration. */
   readonly architecture: string;
   /** Scheme of the source: `docker`, `oci`, `oci-archive`. */
@@ -85,7 +87,7 @@ export function definitionText(origin: IOrigin): string {
 
 /** Object `oci-config.json`: the `config` part of the OCI image configuration. */
 export function ociConfigText(origin: IOrigin): string {
-  return JSON.stringify(origin.config);
+  return JSON.stringify(origin.rawConfig ?? origin.config);
 }
 
 /** Object `inspect-metadata.json`: what `apptainer inspect` shows without starting the image. */

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Whether files can be given to other users. */
+import { readFileSync } from 'node:fs';
+
+/**
+ * True for root with all ids of a distribution mapped; root of a user namespace with one id cannot chown to others.
+ * @param uidMap text of /proc/self/uid_map (user_namespaces(7)).
+ */
+export function mapsAllIds(uidMap: string): boolean {
+  const ranges = uidMap
+    .trim()
+    .split('\n')
+    .map(line => line.trim().split(/\s+/).map(Number));
+  return ranges.some(([inside = 1, , count = 0]) => inside === 0 && count >= 65535);
+}
+
+/** True when this process restores ownership of an unpacked image. */
+export function actsAsRoot(): boolean {
+  if (process.geteuid?.() !== 0) {
+    return false;
+  }
+  try {
+    return mapsAllIds(readFileSync('/proc/self/uid_map', 'utf8'));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** An OCI image that is to be fetched: its description now, its layers when they are asked for. */
+import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { parseDigest } from '../formats/oci/digest.ts';
+import { parseImageConfig, type IDescriptor, type IManifest } from '../formats/oci/documents.ts';
+import { isSifLayerType, isTarLayerType } from '../formats/oci/media-types.ts';
+import { decompressLayer } from '../formats/tar/decompress.ts';
+import { readTar } from '../formats/tar/reader.ts';
+import { ContainerError, printable } from '../support/errors.ts';
+import type { ProgressListener } from '../support/progress.ts';
+import type { IOrigin } from './convention.ts';
+import type { ILayer, ILayerEntry } from './layer.ts';
+import { asOciConfig } from './oci-config.ts';
+
+export interface IRemoteImage {
+  /** Under which the store knows the image: `docker://...`, `oci:/absolute/path:tag`. */
+  readonly name: string;
+  readonly manifestDigest: string;
+  /** Default name of a pulled file. */
+  readonly fileName: string;
+  readonly origin: IOrigin;
+  /** Bytes of all compressed layers. */
+  readonly layerBytes: number;
+  /** Bytes of them that fetching will put into the store. */
+  readonly fetchBytes: number;
+  /** Starts fetching; the layers can be read at once and wait for their bytes. */
+  fetch(options: IFetchOptions): IFetchedLayers;
+  /** Drops what the description itself needed (an unpacked archive). */
+  close(): Promise<void>;
+}
+
+export interface IFetchOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: ProgressListener;
+}
+
+export interface IFetchedLayers {
+  /** Bottom to top. */
+  readonly layers: readonly ILayer[];
+  /** Ends all transfers and closes files; `remove` also takes finished blobs away. */
+  close(remove: boolean): Promise<void>;
+}
+
+const READ_SIZE = 1 << 20;
+
+/** A layer in an open file that someone else may remove meanwhile. `blob` waits for it. */
+export function layerInFile(
+  descriptor: IDescriptor,
+  blob: () => Promise<FileHandle>,
+  options: { readonly verify: boolean }
+): ILayer {
+  const label = descriptor.digest.slice(descriptor.digest.indexOf(':') + 1).slice(0, 12);
+  let verified = !options.verify;
+  return {
+    label,
+    async *open(): AsyncGenerator<ILayerEntry, void, undefined> {
+      const file = await blob();
+      const bytes = file.createReadStream({ start: 0, autoClose: false, highWaterMark: READ_SIZE });
+      const checked = verified ? bytes : verifying(bytes, descriptor, () => (verified = true));
+      yield* readTar(decompressLayer(checked, descriptor.mediaType));
+    }
+  };
+}
+
+/** Passes bytes through; at the end, and before the last of them count, compares size and digest. */
+async function* verifying(
+  bytes: AsyncIterable<Uint8Array>,
+  { digest, size }: IDescriptor,
+  onMatch: () => void
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { algorithm, hex } = parseDigest(digest);
+  const hash = createHash(algorithm);
+  let length = 0;
+  for await (const chunk of bytes) {
+    hash.update(chunk);
+    length += chunk.length;
+    yield chunk;
+  }
+  checkBlob(digest, size, length, hash.digest('hex') === hex);
+  onMatch();
+}
+
+/** @throws ContainerError `truncated` or `digest-mismatch`. */
+export function checkBlob(digest: string, size: number, length: number, matches: boolean): void {
+  if (length < size) {
+    throw new ContainerError({
+      code: 'truncated',
+      step: 'read layer',
+      message: `blob ${digest} has ${length} bytes instead of ${size}`,
+      fix: 'Copy the layout again'
+    });
+  }
+  if (!matches || length > size) {
+    throw new ContainerError({
+      code: 'digest-mismatch',
+      step: 'read layer',
+      message: `blob ${digest} is not what its digest says`,
+      reason: 'it was damaged or changed',
+      fix: 'Copy the layout again'
+    });
+  }
+}
+
+/**
+ * What the conversion records of an image.
+ * @param raw the image configuration as it was fetched.
+ */
+export function originOf(raw: Uint8Array, source: Pick<IOrigin, 'bootstrap' | 'from'>): IOrigin {
+  const image = parseImageConfig(raw);
+  const document = JSON.parse(Buffer.from(raw).toString('utf8')) as { config?: unknown };
+  return {
+    ...source,
+    config: asOciConfig(image.config),
+    rawConfig: document.config ?? {},
+    architecture: image.architecture,
+    builtAt: new Date()
+  };
+}
+
+/** @throws ContainerError `unsupported` or `not-an-image` when the manifest is not of a container image. */
+export function checkLayers(manifest: IManifest, name: string): void {
+  for (const { mediaType } of manifest.layers) {
+    if (isTarLayerType(mediaType)) {
+      continue;
+    }
+    const isSif = isSifLayerType(mediaType);
+    throw new ContainerError({
+      code: isSif ? 'unsupported' : 'not-an-image',
+      step: 'pull',
+      message: `${printable(name)} is no container image of layers`,
+      reason: isSif ? 'it is a SIF file stored with ORAS' : `it holds ${printable(mediaType)}`,
+      fix: isSif ? 'SIF files in registries are not supported yet' : 'Choose another tag or name'
+    });
+  }
+}
