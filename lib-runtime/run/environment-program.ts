@@ -25,7 +25,7 @@ unset PS1
 nbc_count=$1; shift
 while [ "$nbc_count" -gt 0 ]; do
   if [ -f "$1" ]; then nbc_load "$1"; fi
-  case "$1" in */10-docker2singularity.sh|*/10-docker.sh) nbc_fix_path ;; esac
+  case "$1" in */10-docker2singularity.sh|*/10-docker.sh|/environment) nbc_fix_path ;; esac
   shift; nbc_count=$((nbc_count - 1))
 done
 nbc_count=$1; shift

@@ -268,6 +268,15 @@ describe('containerEnvironment', () => {
     expect(variables['PATH']).toBe(DEFAULT_PATH);
   });
 
+  it('reads the one script of an old image', () => {
+    const old = { name: 'environment', text: 'PATH=/old\nexport PATH A=1\n' };
+    const { variables } = environment({ image: imageFacts(DEBIAN, { environmentScripts: [old] }) });
+    expect(variables['PATH']).toBe(`/old:${DEFAULT_PATH}`);
+    expect(variables['A']).toBe('1');
+    const odd = { name: 'environment', text: 'export A=$(date)\n' };
+    expect(environment({ image: imageFacts(DEBIAN, { environmentScripts: [odd] }) }).prefix).toContain('/environment');
+  });
+
   it('passes a script over that needs a shell which the image has not got', () => {
     const odd = { name: '90-environment.sh', text: 'export BEFORE=1\nexport A=$(date)\n' };
     const { variables, prefix, notes } = environment({

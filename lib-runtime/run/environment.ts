@@ -73,7 +73,7 @@ export function containerEnvironment(request: IEnvironmentRequest): IContainerEn
         text: `the image's ${name} is passed over: the image has no /bin/sh to run it (${result.why})`
       });
     }
-    if (isDockerScript(name)) {
+    if (isDockerScript(name) || name === OLD_SCRIPT) {
       fixPath(state);
     }
     if (name === '99-base.sh') {
@@ -132,6 +132,9 @@ function scriptsOf(image: Pick<IImageFacts, 'environmentScripts' | 'config'>): I
   });
   return [{ name: '10-docker2singularity.sh', text: lines.join('\n') }];
 }
+
+/** Images from before Singularity 2.3 have one script, at `/environment`. */
+const OLD_SCRIPT = 'environment';
 
 const KEPT = ['PWD', 'HOME', 'OPTIND', 'APPTAINER_NAME', 'APPTAINER_CONTAINER', 'SINGULARITY_SHELL'];
 
@@ -268,7 +271,7 @@ function withShell(
   return {
     variables: { ...variables, PATH: DEFAULT_PATH },
     prefix: environmentProgram({
-      scripts: scripts.map(({ name }) => `/.singularity.d/env/${name}`),
+      scripts: scripts.map(({ name }) => (name === OLD_SCRIPT ? '/environment' : `/.singularity.d/env/${name}`)),
       overriding,
       restored,
       final: new Map(Object.entries(request.final ?? {}))

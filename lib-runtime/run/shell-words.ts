@@ -28,6 +28,8 @@ export const MAX_DEPTH = 60;
 export class WordReader {
   protected position = 0;
   protected depth = 0;
+  private counted = 0;
+  private lines = 1;
   protected readonly text: string;
 
   constructor(text: string) {
@@ -43,7 +45,11 @@ export class WordReader {
   }
 
   protected get line(): number {
-    return this.text.slice(0, this.position).split('\n').length;
+    // Positions only grow: what was counted before need not be counted again.
+    for (; this.counted < this.position; this.counted += 1) {
+      this.lines += this.text[this.counted] === '\n' ? 1 : 0;
+    }
+    return this.lines;
   }
 
   protected failure(what: string): ContainerError {
