@@ -15,6 +15,16 @@ describe('ContainerError', () => {
     expect(error.toSentence()).toBe('cannot reach registry.test (ENOTFOUND): the name is unknown. Check the spelling.');
   });
 
+  it('reads well without a reason', () => {
+    const error = new ContainerError({
+      code: 'corrupt',
+      step: 'open',
+      message: 'a.sif is empty',
+      fix: 'Pull it again'
+    });
+    expect(error.toSentence()).toBe('a.sif is empty. Pull it again.');
+  });
+
   it('escapes control characters of file names', () => {
     expect(printable('a\nb\u001b[31m')).toBe('a\\nb\\u001b[31m');
   });

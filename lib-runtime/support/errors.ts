@@ -65,10 +65,9 @@ export class ContainerError extends Error {
   /** One paragraph for a person: message (errno): reason. Fix. Never holds control characters. */
   toSentence(): string {
     const head = this.errno ? `${this.message} (${this.errno})` : this.message;
-    const tail = [this.reason, this.fix]
-      .filter((part): part is string => Boolean(part))
-      .map(part => (/[.!?]$/.test(part) ? part : `${part}.`));
-    return printable([tail.length > 0 ? `${head}:` : `${head}.`, ...tail].join(' '));
+    const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
+    const what = sentence(this.reason ? `${head}: ${this.reason}` : head);
+    return printable(this.fix ? `${what} ${sentence(this.fix)}` : what);
   }
 
   /** Plain data for `--json`, the daemon and the front ends. */
@@ -136,6 +135,13 @@ const KNOWN_ERRNO: Readonly<Record<string, { code: ErrorCode; reason: string; fi
   EACCES: { code: 'permission', reason: 'access is denied', fix: 'Check the permissions of the path' },
   EPERM: { code: 'permission', reason: 'the operation is not permitted', fix: 'See nbcontainer doctor' },
   EROFS: { code: 'permission', reason: 'the file system is read-only', fix: 'Choose a directory that can be written' },
+  ENOTDIR: {
+    code: 'not-found',
+    reason: 'a part of the path is a file, not a directory',
+    fix: 'Check the spelling of the path'
+  },
+  EISDIR: { code: 'usage', reason: 'it is a directory', fix: 'Name a file' },
+  EMFILE: { code: 'internal', reason: 'too many files are open', fix: 'Raise the limit: ulimit -n' },
   ENOENT: { code: 'not-found', reason: 'there is no such file or directory', fix: 'Check the spelling of the path' }
 };
 

@@ -79,11 +79,9 @@ export function runProgram(program: string, args: readonly string[], options: IR
   });
 }
 
-/** Mount points that this process sees, one line each: compared before and after a run. */
+/** Mount points that this process sees and that could be ours: compared before and after a run. */
 export async function mountPoints(): Promise<string[]> {
   const text = await readFile('/proc/self/mountinfo', 'utf8');
-  return text
-    .trimEnd()
-    .split('\n')
-    .map(line => line.split(' ')[4] ?? '');
+  const points = text.split('\n').map(line => line.split(' ')[4] ?? '');
+  return points.filter(point => /nbcontainer|nbc-work/.test(point));
 }

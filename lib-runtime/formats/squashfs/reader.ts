@@ -264,7 +264,11 @@ async function readSuperblock(source: ImageSource): Promise<{ superblock: ISuper
   }
   const { major, minor, blockSize, blockLog } = superblock;
   if (major !== 4 || minor !== 0) {
-    throw failure('unsupported', `${source.path} is squashfs ${major}.${minor}; only 4.0 is read`);
+    throw failure(
+      'unsupported',
+      `${source.path} is squashfs ${major}.${minor}; only 4.0 is read`,
+      'Pull or copy the image again: it is damaged, or was made before 2009'
+    );
   }
   const compression = compressionName(superblock.compression);
   if (compression !== 'gzip' && compression !== 'zstd') {

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The flags of exec, run and shell as a table (reference: apptainer 1.4.5 `cmd/internal/cli/action_flags.go`). */
+import type { IRunSpec } from '../run/spec.ts';
+
+interface IFlag {
+  /** Commander's notation: `-B, --bind <spec>`. */
+  readonly flags: string;
+  readonly help: string;
+  /** May be given more than once; the values add up. */
+  readonly many?: boolean;
+  /** `APPTAINER_<KEY>` and `SINGULARITY_<KEY>` stand in for the flag, in this order. */
+  readonly keys: readonly string[];
+  readonly only?: readonly IRunSpec['action'][];
+}
+
+/** The action flags that are honoured today, in the order of `--help`. */
+export const ACTION_FLAGS: readonly IFlag[] = [
+  {
+    flags: '-B, --bind <src[:dst[:opts]]>',
+    help: 'bind a host path into the container (opts: ro or rw)',
+    many: true,
+    keys: ['BIND', 'BINDPATH']
+  },
+  { flags: '--env <name=value>', help: 'set a variable in the container', many: true, keys: ['ENV'] },
+  { flags: '--env-file <file>', help: 'read variables from a file', keys: ['ENV_FILE'] },
+  { flags: '-e, --cleanenv', help: 'do not pass the environment of the host', keys: ['CLEANENV'] },
+  { flags: '--cwd <dir>', help: 'working directory in the container (--pwd is the same)', keys: ['CWD'] },
+  { flags: '--pwd <dir>', help: 'the older name of --cwd', keys: ['PWD', 'TARGET_PWD'] },
+  { flags: '-H, --home <src[:dst]>', help: 'another home directory', keys: ['HOME'] },
+  { flags: '--no-home', help: 'do not mount the home directory', keys: ['NO_HOME'] },
+  {
+    flags: '--no-mount <names>',
+    help: 'leave out mounts: proc, sys, dev, tmp, home, cwd, bind-paths or /a/path',
+    many: true,
+    keys: ['NO_MOUNT']
+  },
+  { flags: '-c, --contain', help: 'minimal /dev, empty home and /tmp', keys: ['CONTAIN'] },
+  { flags: '--writable-tmpfs', help: 'writes go to memory and are lost at the end', keys: ['WRITABLE_TMPFS'] },
+  { flags: '--nv', help: "bring the host's NVIDIA driver along", keys: ['NV'] },
+  { flags: '--hostname <name>', help: 'host name in the container', keys: ['HOSTNAME'] },
+  { flags: '--no-eval', help: 'do not evaluate variables as a shell would', keys: ['NO_EVAL'] },
+  { flags: '-s, --shell <path>', help: 'shell to start', keys: ['SHELL'], only: ['shell'] }
+];
+
+/** Flags of Apptainer that nbcontainer knows but does not honour yet: a plain word instead of "unknown option". */
+export const NOT_YET: Readonly<Record<string, string>> = {
+  '--containall': 'use --contain --cleanenv',
+  '-C': 'use --contain --cleanenv',
+  '--compat': 'use --contain --cleanenv --writable-tmpfs --no-eval',
+  '--fakeroot': 'leave it out: nbcontainer needs it nowhere to start',
+  '-f': 'leave it out: nbcontainer needs it nowhere to start',
+  '--userns': 'leave it out: nbcontainer makes a user namespace where one is needed',
+  '-u': 'leave it out: nbcontainer makes a user namespace where one is needed',
+  '--unsquash': 'leave it out: nbcontainer unpacks where it cannot mount',
+  '--overlay': 'use --writable-tmpfs, or --bind a directory that can be written',
+  '-o': 'use --writable-tmpfs, or --bind a directory that can be written',
+  '--writable': 'use --writable-tmpfs',
+  '-w': 'use --writable-tmpfs',
+  '--pid': 'leave it out',
+  '-p': 'leave it out',
+  '--ipc': 'leave it out',
+  '-i': 'leave it out',
+  '--net': 'leave it out: the network of the host is always shared',
+  '-n': 'leave it out: the network of the host is always shared',
+  '--uts': 'leave it out',
+  '--rocm': 'only NVIDIA cards are supported so far',
+  '--nvccli': 'use --nv',
+  '--mount': 'use --bind',
+  '--scratch': 'use --bind with a temporary directory',
+  '-S': 'use --bind with a temporary directory',
+  '--workdir': 'leave it out',
+  '-W': 'leave it out',
+  '--app': 'SCIF apps are not supported yet',
+  '--dns': 'leave it out',
+  '--fusemount': 'FUSE mounts are not supported yet',
+  '--security': 'leave it out',
+  '--add-caps': 'leave it out',
+  '--drop-caps': 'leave it out',
+  '--keep-privs': 'leave it out',
+  '--no-privs': 'leave it out',
+  '--apply-cgroups': 'resource limits are not supported yet',
+  '--no-init': 'leave it out: there is no shim init',
+  '--no-umask': 'leave it out'
+};

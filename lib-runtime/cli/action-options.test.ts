@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { describe, expect, it } from 'vitest';
+import { ContainerError } from '../support/errors.ts';
+import { parseVariables, runSpec } from './action-options.ts';
+
+const none = {};
+
+describe('runSpec', () => {
+  it('is the default spec without flags', () => {
+    const spec = runSpec('exec', ['true'], none, {});
+    expect(spec).toMatchObject({ action: 'exec', command: ['true'], binds: [], cleanEnvironment: false, nv: false });
+    expect(spec.workingDirectory).toBeUndefined();
+  });
+
+  it.each([
+    ['APPTAINER_BIND', { APPTAINER_BIND: '/data' }, { binds: [{ source: '/data', target: '/data', readOnly: false }] }],
+    ['legacy prefix', { SINGULARITY_NV: '1' }, { nv: true }],
+    ['new prefix wins', { APPTAINER_NV: '0', SINGULARITY_NV: '1' }, { nv: false }],
+    ['CLEANENV', { APPTAINER_CLEANENV: 'true' }, { cleanEnvironment: true }],
+    ['CWD', { APPTAINER_CWD: '/w' }, { workingDirectory: '/w' }],
+    ['HOME', { APPTAINER_HOME: '/a:/b' }, { home: { source: '/a', target: '/b' } }],
+    ['NO_MOUNT', { APPTAINER_NO_MOUNT: 'tmp,cwd' }, { noMount: ['tmp', 'cwd'] }]
+  ])('reads %s from the environment', (_, environment, expected) => {
+    expect(runSpec('exec', [], none, environment)).toMatchObject(expected);
+  });
+
+  it('adds binds of flags after those of the environment', () => {
+    const spec = runSpec('exec', [], { bind: ['/b:/c:ro'] }, { APPTAINER_BIND: '/a' });
+    expect(spec.binds).toEqual([
+      { source: '/a', target: '/a', readOnly: false },
+      { source: '/b', target: '/c', readOnly: true }
+    ]);
+  });
+
+  it('lets --env beat --env-file', () => {
+    const spec = runSpec('exec', [], { env: ['A=flag'] }, {}, { A: 'file', B: 'file' });
+    expect(spec.environment).toEqual({ A: 'flag', B: 'file' });
+  });
+
+  it.each([
+    ['--engine', { engine: 'docker' }],
+    ['--home', { home: 'a:b:c' }],
+    ['--env', { env: ['novalue'] }]
+  ])('refuses a bad %s in words', (flag, values) => {
+    expect(() => runSpec('exec', [], values, {})).toThrow(ContainerError);
+    expect(() => runSpec('exec', [], values, {})).toThrow(flag);
+  });
+});
+
+describe('parseVariables', () => {
+  it.each([
+    [['A=1'], { A: '1' }],
+    [['A=1,B=2'], { A: '1', B: '2' }],
+    [['A=x,y'], { A: 'x,y' }],
+    [['"A=1,2",B=3'], { A: '1,2', B: '3' }],
+    [['A='], { A: '' }],
+    [['A=b=c'], { A: 'b=c' }]
+  ])('%j', (items, expected) => {
+    expect(parseVariables(items)).toEqual(expected);
+  });
+});

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The flags and variables of exec, run and shell, turned into a RunSpec by a pure function. */
+import { DEFAULT_SPEC, type IRunSpec } from '../run/spec.ts';
+import { parseBinds } from '../run/bind-syntax.ts';
+import { ContainerError } from '../support/errors.ts';
+
+/** What commander hands over: one property per flag. */
+export interface IActionValues {
+  readonly bind?: readonly string[];
+  readonly env?: readonly string[];
+  readonly envFile?: string;
+  readonly cleanenv?: boolean;
+  readonly cwd?: string;
+  readonly pwd?: string;
+  readonly home?: string | false;
+  /** `--no-mount`: commander stores it under the positive name, `true` when it was not given. */
+  readonly mount?: readonly string[] | boolean;
+  readonly contain?: boolean;
+  readonly writableTmpfs?: boolean;
+  readonly nv?: boolean;
+  readonly hostname?: string;
+  readonly eval?: boolean;
+  readonly shell?: string;
+  readonly engine?: string;
+  readonly root?: string;
+}
+
+/**
+ * The RunSpec of a command line. Pure: reads only its arguments.
+ *
+ * @param environment the caller's variables: `APPTAINER_BIND` and friends stand in for flags (lists add up, a flag
+ *   beats a single value); `APPTAINER_` wins over `SINGULARITY_`.
+ * @param envFile variables of `--env-file`, already evaluated; `--env` beats them.
+ * @throws ContainerError `usage` for a value that cannot be understood.
+ */
+export function runSpec(
+  action: IRunSpec['action'],
+  command: readonly string[],
+  values: IActionValues,
+  environment: Readonly<Record<string, string | undefined>>,
+  envFile: Readonly<Record<string, string>> = {}
+): IRunSpec {
+  const text = (keys: readonly string[]): string | undefined => lookUp(environment, keys);
+  const yes = (given: boolean | undefined, key: string): boolean => given ?? isTrue(text([key]), key);
+  const list = (given: readonly string[] | undefined, keys: readonly string[]): string[] => {
+    const inherited = keys.map(key => text([key])).filter((value): value is string => Boolean(value));
+    return [...inherited, ...(given ?? [])];
+  };
+  const home = typeof values.home === 'string' ? values.home : text(['HOME']);
+  const cwd = values.cwd ?? values.pwd ?? text(['CWD']) ?? text(['PWD', 'TARGET_PWD']);
+  const shell = values.shell ?? text(['SHELL']);
+  const hostname = values.hostname ?? text(['HOSTNAME']);
+  const engine = oneOf('--engine', values.engine, ['namespaces', 'ptrace']);
+  const root = oneOf('--root', values.root, ['pivot', 'in-place']);
+  return {
+    ...DEFAULT_SPEC,
+    action,
+    command,
+    binds: list(values.bind, ['BINDPATH', 'BIND']).flatMap(parseBinds),
+    environment: { ...envFile, ...parseVariables(list(values.env, ['ENV'])) },
+    cleanEnvironment: yes(values.cleanenv, 'CLEANENV'),
+    noHome: values.home === false || isTrue(text(['NO_HOME']), 'NO_HOME'),
+    noMount: list(Array.isArray(values.mount) ? values.mount : undefined, ['NO_MOUNT']).flatMap(names =>
+      names.split(',')
+    ),
+    contain: yes(values.contain, 'CONTAIN'),
+    writableTmpfs: yes(values.writableTmpfs, 'WRITABLE_TMPFS'),
+    nv: yes(values.nv, 'NV'),
+    noEval: values.eval === false || isTrue(text(['NO_EVAL']), 'NO_EVAL'),
+    ...(cwd !== undefined && { workingDirectory: cwd }),
+    ...(home !== undefined && { home: parseHome(home) }),
+    ...(shell !== undefined && { shell }),
+    ...(hostname !== undefined && { hostname }),
+    ...(engine !== undefined && { engine }),
+    ...(root !== undefined && { root })
+  };
+}
+
+function lookUp(
+  environment: Readonly<Record<string, string | undefined>>,
+  keys: readonly string[]
+): string | undefined {
+  for (const prefix of ['APPTAINER_', 'SINGULARITY_']) {
+    for (const key of keys) {
+      const value = environment[prefix + key];
+      if (value !== undefined && value !== '') {
+        return value;
+      }
+    }
+  }
+  return undefined;
+}
+
+function isTrue(text: string | undefined, key: string): boolean {
+  if (text === undefined) {
+    return false;
+  }
+  // Go's strconv.ParseBool, which Apptainer reads these variables with.
+  if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) {
+    return true;
+  }
+  if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text)) {
+    return false;
+  }
+  throw usage(`APPTAINER_${key} is "${text}", which is neither true nor false`, 'Set it to 1 or 0, or unset it');
+}
+
+function oneOf<T extends string>(flag: string, value: string | undefined, known: readonly T[]): T | undefined {
+  if (value === undefined || value === 'auto') {
+    return undefined;
+  }
+  const found = known.find(word => word === value);
+  if (found === undefined) {
+    throw usage(`${flag} does not know "${value}"`, `Use auto, ${known.join(' or ')}`);
+  }
+  return found;
+}
+
+function parseHome(text: string): { source: string; target: string } {
+  const [source = '', target = source, ...rest] = text.split(':');
+  if (rest.length > 0 || !source || !target.startsWith('/')) {
+    throw usage(`--home "${text}" is not understood`, 'Write --home /host/dir or --home /host/dir:/container/dir');
+  }
+  return { source, target };
+}
+
+/**
+ * `--env A=1,B=2`: pflag's StringToString, one CSV line per flag, so a value with a comma is written in double quotes
+ * (`--env '"A=1,2"'`). A single `NAME=value,with,commas` keeps its commas when no later part looks like `NAME=`.
+ */
+export function parseVariables(items: readonly string[]): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const item of items) {
+    for (const pair of splitPairs(item)) {
+      const equals = pair.indexOf('=');
+      if (equals < 1) {
+        throw usage(`--env "${item}" must be formatted as key=value`, 'Write --env NAME=value');
+      }
+      variables[pair.slice(0, equals)] = pair.slice(equals + 1);
+    }
+  }
+  return variables;
+}
+
+function splitPairs(item: string): string[] {
+  const fields = splitCsv(item);
+  const allPairs = fields.every(field => /^[^=]+=/.test(field));
+  return allPairs ? fields : [item];
+}
+
+/** One line of CSV (RFC 4180): fields apart by commas, double quotes around a field, two for one inside. */
+function splitCsv(line: string): string[] {
+  const fields: string[] = [];
+  let field = '';
+  let quoted = false;
+  for (let index = 0; index < line.length; index += 1) {
+    const char = line[index];
+    if (quoted) {
+      if (char === '"' && line[index + 1] === '"') {
+        field += '"';
+        index += 1;
+      } else if (char === '"') {
+        quoted = false;
+      } else {
+        field += char;
+      }
+    } else if (char === '"' && field === '') {
+      quoted = true;
+    } else if (char === ',') {
+      fields.push(field);
+      field = '';
+    } else {
+      field += char;
+    }
+  }
+  fields.push(field);
+  return fields;
+}
+
+function usage(message: string, fix: string): ContainerError {
+  return new ContainerError({ code: 'usage', step: 'command line', message, fix });
+}

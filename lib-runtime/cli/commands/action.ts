@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** exec, run, shell: ask the user, the host and the image; plan; launch. */
+import { readFile } from 'node:fs/promises';
+import { gatherHostFacts } from '../../host/gather.ts';
+import { findDriver } from '../../host/gpu.ts';
+import { gatherImageFacts } from '../../images/facts.ts';
+import { openImage } from '../../images/open.ts';
+import { ensureTree } from '../../images/unpack.ts';
+import { formatPlan } from '../../run/dry-run.ts';
+import { readEnvFile } from '../../run/env-file.ts';
+import { launch } from '../../run/launch.ts';
+import { hostPaths, imagePaths } from '../../run/paths.ts';
+import { planRun } from '../../run/plan.ts';
+import type { IRunSpec } from '../../run/spec.ts';
+import { openStore } from '../../store/store.ts';
+import { asContainerError, ContainerError } from '../../support/errors.ts';
+import { type IActionValues, runSpec } from '../action-options.ts';
+import { debug, info, print, warn } from '../output.ts';
+import { parseProgressMode, progressView } from '../progress.ts';
+
+interface IValues extends IActionValues {
+  /** `--no-https`; commander keeps the positive name. */
+  readonly https?: boolean;
+  readonly progress: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** Runs one container and returns its exit status (128 + signal number when a signal ended it). */
+export async function actionCommand(
+  action: IRunSpec['action'],
+  imageName: string,
+  words: readonly string[],
+  values: IValues
+): Promise<number> {
+  const environment = process.env;
+  const spec = runSpec(action, words, values, environment, await envFile(values, environment));
+  const cwd = process.cwd();
+  const view = await progressView(parseProgressMode(values.progress));
+  try {
+    const store = await openStore();
+    const image = await openImage(imageName, {
+      store,
+      plainHttp: values.https === false,
+      onProgress: view.listener
+    });
+    const host = await gatherHostFacts({
+      env: environment,
+      cwd,
+      paths: hostPaths(spec, environment, cwd),
+      ...(spec.nv && { gpu: await findDriver(environment) })
+    });
+    const facts = await gatherImageFacts(image, { store, pathsOfInterest: imagePaths(spec, host) });
+    const plan = planRun(spec, host, facts, environment);
+    if (plan.kind === 'refusal') {
+      throw new ContainerError({ step: 'plan', ...plan });
+    }
+    if (values.dryRun) {
+      print(values.json ? JSON.stringify(plan, null, 2) : formatPlan(plan));
+      return 0;
+    }
+    for (const note of plan.notes) {
+      (note.level === 'warning' ? warn : info)(note.text);
+    }
+    const { status } = await launch(plan, {
+      ensureTree: async treeView => {
+        info('Unpacking the image once; later starts use the same tree');
+        await ensureTree(facts, treeView, { store, onProgress: view.listener });
+        view.stop();
+      },
+      onNote: debug
+    });
+    return status;
+  } finally {
+    view.stop();
+  }
+}
+
+async function envFile(
+  values: IActionValues,
+  environment: Readonly<Record<string, string | undefined>>
+): Promise<Record<string, string>> {
+  const path = values.envFile ?? environment['APPTAINER_ENV_FILE'] ?? environment['SINGULARITY_ENV_FILE'];
+  if (path === undefined) {
+    return {};
+  }
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw asContainerError(error, 'command line', `cannot read the environment file ${path}`);
+  });
+  return readEnvFile(text, path, environment);
+}

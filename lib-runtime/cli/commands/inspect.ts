@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** inspect: what an image says of itself, in Apptainer's forms. */
+import { inspectImage } from '../../images/inspect.ts';
+import { openImage } from '../../images/open.ts';
+import { openStore } from '../../store/store.ts';
+import { print } from '../output.ts';
+
+interface IValues {
+  readonly labels?: boolean;
+  readonly deffile?: boolean;
+  readonly runscript?: boolean;
+  readonly startscript?: boolean;
+  readonly test?: boolean;
+  readonly environment?: boolean;
+  readonly helpfile?: boolean;
+  readonly json?: boolean;
+  readonly all?: boolean;
+}
+
+/** Without a flag: the labels, sorted. `--all` is JSON, as in Apptainer. */
+export async function inspectCommand(imageName: string, values: IValues): Promise<number> {
+  const store = await openStore();
+  const image = await openImage(imageName, { store, pull: false });
+  const { attributes } = await inspectImage(image);
+  const texts = ['deffile', 'runscript', 'startscript', 'test', 'helpfile'] as const;
+  const chosen = texts.filter(key => values.all || values[key]);
+  const wantEnvironment = Boolean(values.all || values.environment);
+  const wantLabels = Boolean(values.all || values.labels || (chosen.length === 0 && !wantEnvironment));
+  if (values.json || values.all) {
+    const shown = {
+      ...Object.fromEntries(chosen.map(key => [key, attributes[key]])),
+      ...(wantEnvironment && { environment: attributes.environment }),
+      ...(wantLabels && { labels: attributes.labels })
+    };
+    print(JSON.stringify({ data: { attributes: shown }, type: 'container' }, null, '\t'));
+    return 0;
+  }
+  for (const key of chosen) {
+    const text = attributes[key];
+    if (text) {
+      print(text);
+    }
+  }
+  if (wantEnvironment) {
+    for (const [path, text] of Object.entries(attributes.environment ?? {})) {
+      print(`=== /.singularity.d/${path.replace(/^\/?\.singularity\.d\//, '')} ===\n${text}`);
+    }
+  }
+  if (wantLabels) {
+    const labels = Object.entries(attributes.labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const [name, value] of labels) {
+      print(`${name}: ${value}`);
+    }
+  }
+  return 0;
+}

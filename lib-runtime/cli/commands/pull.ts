@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** pull: an image from a registry or a layout into one SIF file. */
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { pullImage } from '../../images/pull.ts';
+import { openStore } from '../../store/store.ts';
+import { ContainerError } from '../../support/errors.ts';
+import { formatBytes, info, warn } from '../output.ts';
+import { parseProgressMode, progressView } from '../progress.ts';
+
+interface IValues {
+  readonly force?: boolean;
+  readonly dir?: string;
+  readonly name?: string;
+  readonly arch?: string;
+  readonly compression: 'zstd' | 'gzip';
+  readonly https?: boolean;
+  readonly dockerUsername?: string;
+  readonly dockerPassword?: string;
+  readonly dockerLogin?: boolean;
+  readonly authfile?: string;
+  readonly progress: string;
+}
+
+/** `pull [output] <image>`: the words as given, the image last. */
+export async function pullCommand(words: readonly string[], values: IValues): Promise<number> {
+  const [first = '', second, ...rest] = words;
+  if (rest.length > 0) {
+    throw new ContainerError({
+      code: 'usage',
+      step: 'command line',
+      message: `pull takes one image and at most one file name, not ${words.length} words`,
+      fix: 'Write nbcontainer pull [output.sif] docker://NAME'
+    });
+  }
+  const source = second ?? first;
+  const output = second === undefined ? values.name : first;
+  const view = await progressView(parseProgressMode(values.progress));
+  const abort = new AbortController();
+  const stop = (): void => abort.abort();
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    const credentials = await askCredentials(values);
+    const image = await pullImage({
+      source,
+      store: await openStore(),
+      compression: values.compression,
+      plainHttp: values.https === false,
+      force: values.force === true,
+      onProgress: view.listener,
+      signal: abort.signal,
+      ...(output !== undefined && { output }),
+      ...(values.dir !== undefined && { directory: values.dir }),
+      ...(values.arch !== undefined && { arch: values.arch }),
+      ...(values.authfile !== undefined && { authfile: values.authfile }),
+      ...(credentials !== undefined && { credentials })
+    });
+    view.stop();
+    info(`Wrote ${image.path} (${formatBytes(image.sizeBytes)})`);
+    return 0;
+  } finally {
+    view.stop();
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+async function askCredentials(values: IValues): Promise<{ username: string; password: string } | undefined> {
+  if (values.dockerPassword !== undefined) {
+    warn('--docker-password can be read by everyone on this machine while the command runs: prefer DOCKER_PASSWORD');
+  }
+  if (values.dockerLogin) {
+    const username = values.dockerUsername ?? (await ask('User name: ', true));
+    return { username, password: await ask('Password: ', false) };
+  }
+  if (values.dockerUsername !== undefined && values.dockerPassword !== undefined) {
+    return { username: values.dockerUsername, password: values.dockerPassword };
+  }
+  return undefined;
+}
+
+/** Asks on the terminal; `echo` false keeps what is typed off the screen. */
+async function ask(question: string, echo: boolean): Promise<string> {
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: echo ? process.stderr : silent, terminal: !echo });
+  try {
+    if (!echo) {
+      process.stderr.write(question);
+    }
+    return await lines.question(echo ? question : '');
+  } finally {
+    lines.close();
+    if (!echo) {
+      process.stderr.write('\n');
+    }
+  }
+}

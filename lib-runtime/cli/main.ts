@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Entry point of the command line: parse, run, print a failure, exit. */
+import { CommanderError } from 'commander';
+import { ContainerError, OWN_FAILURE } from '../support/errors.ts';
+import { fatal } from './output.ts';
+import { buildProgram } from './program.ts';
+import { VERSION } from './version.ts';
+
+async function main(argv: readonly string[]): Promise<number> {
+  let status = 0;
+  const program = buildProgram(VERSION, value => {
+    status = value;
+  });
+  try {
+    if (argv.length === 0) {
+      program.outputHelp();
+      return 0;
+    }
+    await program.parseAsync(argv, { from: 'user' });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed its own message; --help and --version end here with status 0.
+      return error.exitCode === 0 ? 0 : OWN_FAILURE;
+    }
+    fatal(error);
+    return error instanceof ContainerError && error.code === 'cancelled' ? 130 : OWN_FAILURE;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

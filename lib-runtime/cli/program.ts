@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The command line: words, flags and help. What a command does lies in `commands/`, loaded when it is called. */
+import { Argument, Command, Option } from 'commander';
+import type { IRunSpec } from '../run/spec.ts';
+import { ContainerError } from '../support/errors.ts';
+import { ACTION_FLAGS, NOT_YET } from './action-flags.ts';
+import type { actionCommand as ActionCommand } from './commands/action.ts';
+import type { pullCommand as PullCommand } from './commands/pull.ts';
+import { setVerbosity } from './output.ts';
+
+/** What a command leaves behind: the exit status. */
+export type Outcome = Promise<number>;
+
+const IMAGE_HELP = 'a SIF file, a directory, docker://NAME, oci:DIR[:TAG] or oci-archive:FILE[:TAG]';
+
+/**
+ * Builds the parser. `report` receives the exit status of the command that ran.
+ *
+ * @throws CommanderError from `parseAsync` for words that are not understood (see main.ts).
+ */
+export function buildProgram(version: string, report: (status: number) => void): Command {
+  const program = new Command('nbcontainer')
+    .description('Run SIF and Docker images where you are, with the words of Apptainer.')
+    .version(`nbcontainer version ${version}`, '--version', 'print the version')
+    .option('-d, --debug', 'print what is done and where a failure came from')
+    .option('-q, --quiet', 'no information messages')
+    .option('-s, --silent', 'no messages but failures')
+    .option('-v, --verbose', 'same as --debug')
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .showHelpAfterError('(nbcontainer --help lists the commands)')
+    .exitOverride()
+    .hook('preAction', command => {
+      const { debug, verbose, quiet, silent } = command.opts<Record<string, boolean | undefined>>();
+      setVerbosity(debug || verbose ? 'debug' : silent ? 'silent' : quiet ? 'quiet' : 'normal');
+    });
+  const add = (name: string): Command => program.command(name).exitOverride().showSuggestionAfterError();
+
+  action(add('exec'), 'exec', report)
+    .summary('run a command in a container')
+    .addHelpText('after', '\nExample:\n  nbcontainer exec --nv image.sif python3 train.py');
+  action(add('run'), 'run', report)
+    .summary("run the image's own program (runscript)")
+    .addHelpText('after', '\nExample:\n  nbcontainer run docker://hello-world');
+  action(add('shell'), 'shell', report)
+    .summary('open a shell in a container')
+    .addHelpText('after', '\nExample:\n  nbcontainer shell --bind /data image.sif');
+
+  add('pull')
+    .summary('fetch an image into a SIF file')
+    .description('Fetches an image and writes it as one SIF file, NAME_TAG.sif unless a name is given.')
+    .usage('[options] [output] <image>')
+    .argument('<words...>', '[output] <image>: docker://NAME[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]')
+    .option('-F, --force', 'overwrite an existing file')
+    .option('--dir <dir>', 'directory to write into')
+    .option('--name <file>', 'name of the file to write')
+    .option('--arch <name>', 'architecture to fetch (amd64, arm64 ...)')
+    .addOption(new Option('--compression <name>', 'of the SIF').choices(['zstd', 'gzip']).default('zstd'))
+    .option('--no-https', 'speak plain HTTP to the registry')
+    .option('--docker-username <name>', 'user of the registry (or DOCKER_USERNAME)')
+    .option('--docker-password <text>', 'password (better: DOCKER_PASSWORD, which ps does not show)')
+    .option('--docker-login', 'ask for user and password')
+    .option('--authfile <file>', 'credentials in the format of docker-config.json')
+    .option('--progress <mode>', 'auto, bar, json or none', 'auto')
+    .addHelpText('after', '\nExample:\n  nbcontainer pull docker://alpine:3.20')
+    .action(async (words: string[], options: Parameters<typeof PullCommand>[1]) => {
+      const { pullCommand } = await import('./commands/pull.ts');
+      report(await pullCommand(words, options));
+    });
+
+  add('images')
+    .summary('list the images on this machine')
+    .option('-j, --json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  nbcontainer images')
+    .action(async (options: { json?: boolean }) => {
+      const { imagesCommand } = await import('./commands/images.ts');
+      report(await imagesCommand(options));
+    });
+
+  add('inspect')
+    .summary('show what an image says of itself')
+    .argument('<image>', 'a SIF file, a directory or a pulled image')
+    .option('-l, --labels', 'labels (default)')
+    .option('-d, --deffile', 'definition file')
+    .option('-r, --runscript', 'runscript')
+    .option('-s, --startscript', 'startscript')
+    .option('-t, --test', 'test script')
+    .option('-e, --environment', 'environment scripts')
+    .option('-H, --helpfile', 'help text')
+    .option('-j, --json', 'print JSON')
+    .option('--all', 'everything, as JSON')
+    .addHelpText('after', '\nExample:\n  nbcontainer inspect --runscript image.sif')
+    .action(async (image: string, options: Record<string, boolean>) => {
+      const { inspectCommand } = await import('./commands/inspect.ts');
+      report(await inspectCommand(image, options));
+    });
+
+  add('rm')
+    .summary('remove images from this machine')
+    .argument('<image...>', 'names or keys as `nbcontainer images` lists them')
+    .option('-f, --force', 'no complaint about images that are not there')
+    .addHelpText('after', '\nExample:\n  nbcontainer rm docker://alpine:3.20')
+    .action(async (images: string[], options: { force?: boolean }) => {
+      const { removeCommand } = await import('./commands/rm.ts');
+      report(await removeCommand(images, options));
+    });
+
+  add('doctor')
+    .summary('say what works on this machine, and why')
+    .option('-j, --json', 'print JSON')
+    .option('--report', 'a report to paste into an issue (nothing secret in it)')
+    .addHelpText('after', '\nExample:\n  nbcontainer doctor')
+    .action(async (options: { json?: boolean; report?: boolean }) => {
+      const { doctorCommand } = await import('./commands/doctor.ts');
+      report(await doctorCommand(options, version));
+    });
+
+  add('version')
+    .summary('print the version')
+    .addHelpText('after', '\nExample:\n  nbcontainer version')
+    .action(() => {
+      process.stdout.write(`${version}\n`);
+      report(0);
+    });
+  return program;
+}
+
+function action(command: Command, name: IRunSpec['action'], report: (status: number) => void): Command {
+  command.addArgument(new Argument('<image>', IMAGE_HELP));
+  if (name === 'exec') {
+    command.addArgument(new Argument('<command...>', 'the command and its arguments'));
+  } else {
+    command.addArgument(new Argument('[arguments...]', 'arguments of the program'));
+  }
+  for (const flag of ACTION_FLAGS.filter(flag => flag.only?.includes(name) ?? true)) {
+    const option = new Option(flag.flags, flag.help);
+    if (flag.many) {
+      option.argParser((value: string, previous: unknown) => [...(Array.isArray(previous) ? previous : []), value]);
+    }
+    command.addOption(option);
+  }
+  command
+    .option('--engine <name>', 'how to start: auto, namespaces or ptrace')
+    .option('--root <name>', 'how the root is made: auto, pivot or in-place')
+    .option('--no-https', 'speak plain HTTP to a registry')
+    .option('--progress <mode>', 'auto, bar, json or none', 'auto')
+    .option('--dry-run', 'print the plan with its reasons and start nothing')
+    .option('-j, --json', 'with --dry-run: print JSON');
+  for (const flag of Object.keys(NOT_YET)) {
+    command.addOption(notYet(flag));
+  }
+  return command
+    .passThroughOptions()
+    .action(async (image: string, words: string[], values: Parameters<typeof ActionCommand>[3]) => {
+      const { actionCommand } = await import('./commands/action.ts');
+      report(await actionCommand(name, image, words, values));
+    });
+}
+
+/** A hidden flag that says what to use instead. */
+function notYet(flag: string): Option {
+  const option = new Option(`${flag} [value]`).hideHelp();
+  option.argParser(() => {
+    throw new ContainerError({
+      code: 'unsupported',
+      step: 'command line',
+      message: `${flag} is not supported yet`,
+      fix: NOT_YET[flag] ?? 'leave it out'
+    });
+  });
+  return option;
+}
