@@ -129,7 +129,8 @@ function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamesp
     stage,
     mounts: needed.mounts,
     hostPaths: host.paths,
-    overlay: writable !== undefined
+    overlay: writable !== undefined,
+    omitted: needed.kept
   });
   if (underlay.kind === 'refusal') {
     return underlay;

@@ -24,6 +24,8 @@ export interface IUnderlayRequest {
   readonly hostPaths: IHostFacts['paths'];
   /** The root is an overlay already: everything can be made in place. */
   readonly overlay: boolean;
+  /** Top-level entries that nobody will look at (in-place: the host's stay); not made unless something lies below. */
+  readonly omitted?: ReadonlySet<string>;
 }
 
 export interface IUnderlay {
@@ -274,7 +276,7 @@ class Builder {
       directory === '/' ? "an entry of the image's root" : `an entry of the image's ${directory}, which gets new ones`;
     for (const node of this.request.tree[directory] ?? []) {
       const path = join(directory, node.name);
-      if (this.replaced.has(path)) {
+      if (this.replaced.has(path) || (directory === '/' && this.isOmitted(node.name))) {
         continue;
       }
       if (node.type === 'symlink') {
@@ -283,7 +285,7 @@ class Builder {
         steps.push({ step: { op: 'mkdir', path, mode: node.mode & 0o7777 }, reason });
         if (this.open.has(path)) {
           this.fill(path, steps);
-        } else {
+        } else if (!this.isCovered(path)) {
           steps.push({ step: this.imageBind(path), reason });
         }
       } else {
@@ -300,6 +302,18 @@ class Builder {
         this.fill(path, steps);
       }
     }
+  }
+
+  /** Something is certain to be mounted right over it: the image's own directory would not be seen. */
+  private isCovered(path: string): boolean {
+    return this.placed.some(
+      ({ path: target, mount }) =>
+        target === path && (mount.kind === 'tmpfs' || (mount.kind === 'bind' && !mount.optional))
+    );
+  }
+
+  private isOmitted(name: string): boolean {
+    return this.request.omitted?.has(name) === true && !this.placed.some(({ path }) => isWithin(path, `/${name}`));
   }
 
   private imageBind(path: string): Extract<Step, { op: 'bind' }> {
