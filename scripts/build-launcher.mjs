@@ -29,7 +29,7 @@ const STATIC = [
   '-Wl,--gc-sections',
   '-ffunction-sections'
 ];
-const SANITIZE = [...COMMON, '-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+const SANITIZE = [...COMMON, '-DSANITIZED', '-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 
 const read = file => readFileSync(join(SOURCES, file));
 const sources = () =>

@@ -5,7 +5,7 @@
  *
  * `--wheel` is the build backend's call (hatch_build.py): no .venv, only what goes into the wheel.
  */
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync } from 'node:fs';
 import path from 'node:path';
 import { CACHE, ROOT, SetupError, fail, isMain, nodeBin, run, say, venvBin } from './house.mjs';
 import { installNpm } from './setup.mjs';
@@ -51,15 +51,26 @@ async function buildLauncher(python) {
 }
 
 async function buildLabextension(builder) {
-  const inputs = ['src', 'style', 'schema', 'lib-runtime/api', 'package.json', 'package-lock.json', 'tsconfig.json'];
+  const inputs = [
+    'src',
+    'style',
+    'schema',
+    'lib-runtime/api',
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'install.json'
+  ];
   return once(
     stamp('labextension'),
     hashOf(inputs, [], isSource),
-    ['nbcontainer/labextension/package.json'],
+    ['nbcontainer/labextension/package.json', 'nbcontainer/labextension/install.json'],
     async () => {
       say('Building the labextension.');
       await run(nodeBin('tsc'), ['-p', '.']);
       await run(builder, ['build', '.']);
+      // JupyterLab reads it beside the extension: who to ask for an uninstall.
+      copyFileSync(path.join(ROOT, 'install.json'), path.join(ROOT, 'nbcontainer/labextension/install.json'));
     }
   );
 }
