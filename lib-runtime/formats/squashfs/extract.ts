@@ -84,6 +84,7 @@ class Extraction {
   readonly #directories: ITreeEntry[] = [];
   readonly #special: ITreeEntry[] = [];
   readonly #specialPaths = new Set<string>();
+  readonly #specialLinks: ITreeEntry[] = [];
   readonly #notes = new Map<string, number>();
   readonly #umask = process.umask();
   #entries = 0;
@@ -108,12 +109,24 @@ class Extraction {
         onProgress?.({ phase: 'unpack', done: this.#entries, total, unit: 'entries' });
       }
     }
-    const missing = await makeSpecialFiles(this.#special, entry => this.#path(entry.path), this.#options.asRoot);
-    missing.forEach(kind => this.#note(kind));
+    await this.#makeSpecial();
     finishDirectories(this.#directories, entry => this.#path(entry.path), this.#options.asRoot);
     onProgress?.({ phase: 'unpack', done: this.#entries, total: this.#entries, unit: 'entries' });
     const notes = [...this.#notes].map(([what, count]) => `${count} ${what}`);
     return { entries: this.#entries, bytes: this.#bytes, notes };
+  }
+
+  async #makeSpecial(): Promise<void> {
+    const pathOf = (entry: ITreeEntry): string | Buffer => this.#path(entry.path);
+    const { made, missing } = await makeSpecialFiles(this.#special, this.#directory, pathOf, this.#options.asRoot);
+    missing.forEach(kind => this.#note(kind));
+    for (const entry of this.#specialLinks) {
+      if (made.has(entry.linkTarget ?? '')) {
+        linkSync(this.#path(entry.linkTarget ?? ''), this.#path(entry.path));
+      } else {
+        this.#note('further names of those were left out');
+      }
+    }
   }
 
   async #write(entry: ITreeEntry, blocks: AsyncIterator<IDataBlock> | undefined): Promise<void> {
@@ -140,7 +153,7 @@ class Extraction {
         return;
       case 'hardlink':
         if (this.#specialPaths.has(entry.linkTarget ?? '')) {
-          this.#note('further names of device nodes, sockets or fifos were left out');
+          this.#specialLinks.push(entry);
         } else {
           linkSync(this.#path(entry.linkTarget ?? ''), path);
         }
