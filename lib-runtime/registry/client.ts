@@ -12,6 +12,7 @@ import { findCredentials } from './credentials.ts';
 import type { Environment, ICredentials } from './credentials.ts';
 import { downloadTo } from './download.ts';
 import type { IBlobSource, IDownloadOptions } from './download.ts';
+import { trustMore, useProxies } from './environment.ts';
 import type { IPurpose } from './network-errors.ts';
 import type { IRange } from './ranges.ts';
 import { manifestSelector, registryHost, shortReference } from './reference.ts';
@@ -64,7 +65,11 @@ export class RegistryClient {
 
   constructor(options: IRegistryOptions = {}) {
     this.options = options;
-    this.transport = new Transport(options);
+    const env = options.env ?? process.env;
+    if (options.fetch === undefined) {
+      useProxies(env);
+    }
+    this.transport = new Transport({ ...options, trustMore: host => trustMore(host, env) });
   }
 
   /**

@@ -71,7 +71,7 @@ export async function findCredentials(
   for (const path of files) {
     let config: IConfigFile | undefined;
     try {
-      config = await readConfig(path);
+      config = await readConfig(path, options.authFile !== undefined);
     } catch (error) {
       if (options.authFile !== undefined) {
         throw asContainerError(error, 'login', `cannot read the credentials in ${path}`);
@@ -100,12 +100,12 @@ interface IAuthEntry {
   readonly identitytoken?: string;
 }
 
-async function readConfig(path: string): Promise<IConfigFile | undefined> {
+async function readConfig(path: string, required: boolean): Promise<IConfigFile | undefined> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') {
+    if (errnoOf(error) === 'ENOENT' && !required) {
       return undefined;
     }
     throw error;

@@ -49,6 +49,11 @@ const CERTIFICATE = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNA
 const NOT_TLS =
   /^(ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG|ERR_SSL_HTTP_REQUEST|EPROTO|ERR_SSL_.*)$/;
 
+/** Whether the other side's certificate is the trouble. */
+export function isCertificateError(error: unknown): boolean {
+  return errorCodes(error).some(code => CERTIFICATE.test(code));
+}
+
 /** The failure behind what `fetch` or its body threw. */
 export function networkFailure(error: unknown, purpose: IPurpose): INetworkFailure {
   const { host } = purpose;
@@ -105,7 +110,7 @@ export function networkFailure(error: unknown, purpose: IPurpose): INetworkFailu
     return fail(false, {
       message: `the certificate of ${host} is not trusted`,
       reason: certificate.toLowerCase().replaceAll('_', ' '),
-      fix: 'Give the certificate of its authority in NODE_EXTRA_CA_CERTS=/path/ca.pem'
+      fix: 'Give the certificate of its authority in SSL_CERT_FILE=/path/ca.pem'
     });
   }
   if (codes.some(code => NOT_TLS.test(code))) {

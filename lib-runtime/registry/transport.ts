@@ -2,7 +2,7 @@
 /** HTTP to registries: time limits, retries with backoff, redirects followed by hand. Built on Node's fetch. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ContainerError } from '../support/errors.ts';
-import { networkFailure, retryAfter, statusFailure } from './network-errors.ts';
+import { isCertificateError, networkFailure, retryAfter, statusFailure } from './network-errors.ts';
 import type { INetworkFailure, IPurpose } from './network-errors.ts';
 
 export interface IRetryPolicy {
@@ -20,6 +20,8 @@ export interface ITransportOptions {
   /** Milliseconds until an answer begins, and between two pieces of it; default 60 s. */
   readonly timeout?: number;
   readonly plainHttp?: boolean;
+  /** Asked when a certificate is not trusted: says whether it may be now. */
+  readonly trustMore?: (host: string) => Promise<boolean>;
 }
 
 export interface IRequestInit {
@@ -51,12 +53,14 @@ export class Transport {
   readonly retry: IRetryPolicy;
   readonly plainHttp: boolean;
   private readonly fetch: typeof fetch;
+  private readonly trustMore: (host: string) => Promise<boolean>;
 
   constructor(options: ITransportOptions) {
     this.fetch = options.fetch ?? globalThis.fetch;
     this.retry = { ...DEFAULT_RETRY, ...options.retry };
     this.timeout = options.timeout ?? 60_000;
     this.plainHttp = options.plainHttp ?? false;
+    this.trustMore = options.trustMore ?? (() => Promise.resolve(false));
   }
 
   /**
@@ -76,6 +80,9 @@ export class Transport {
         signal: signal === undefined ? slow.signal : AbortSignal.any([signal, slow.signal])
       });
     } catch (error) {
+      if (isCertificateError(error) && (await this.trustMore(new URL(url).host))) {
+        return await this.once(url, init, purpose, signal);
+      }
       throw this.failure(error, url, purpose, slow.signal, signal);
     } finally {
       clearTimeout(timer);

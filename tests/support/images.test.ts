@@ -30,12 +30,15 @@ it.runIf(process.getuid?.() === 0)('unpacks and runs each of them', () => {
   expect(readdirSync(hello)).toEqual(['hello']);
   expect(execFileSync('chroot', [hello, '/hello'], { input: '' }).toString()).toBe('Hello from a static program!\n');
   for (const image of ['app', 'debian', 'busybox'] as const) {
-    const text = execFileSync('chroot', [unpack(image), '/bin/sh', '-c', 'cat /etc/os-release']).toString();
+    const cat = image === 'app' ? '/app/bin/cat' : '/bin/cat';
+    const text = execFileSync('chroot', [unpack(image), cat, '/etc/os-release']).toString();
     expect(text).toContain(OS_NAMES[image]);
   }
   const sum = ['/usr/bin/bash', '-c', 'dpkg --version > /version && echo $((6 * 7))'];
   expect(execFileSync('chroot', [join(scratch, 'debian', 'rootfs'), ...sum]).toString()).toBe('42\n');
-  expect(execFileSync('chroot', [join(scratch, 'app', 'rootfs'), '/app/start', 'x']).toString()).toBe(
-    'app started with x\nhello from /app/data\n'
-  );
+  expect(
+    execFileSync('chroot', [join(scratch, 'app', 'rootfs'), '/app/start', 'x'], {
+      env: { PATH: '/app/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
+    }).toString()
+  ).toBe('app started with x\nhello from /app/data\n');
 });

@@ -108,15 +108,14 @@ async function helloWorld(scratch: string): Promise<IContent> {
   return { layers: [{ entries }], config: { Cmd: ['/hello'] } };
 }
 
-/** Everything below /app; /bin and /data are symlinks to it, and nothing else is where a host has it. */
+/** Everything below /app, with a symlink at the top; nothing but /etc is where a host has it, not even /bin. */
 async function app(): Promise<IContent> {
   const busybox = await readFile(await findBusybox());
-  const start = '#!/bin/sh\necho "app started with $*"\ncat /data/greeting\n';
+  const start = '#!/app/bin/sh\necho "app started with $*"\ncat /data/greeting\n';
   const base: ILayerEntry[] = [
     ...directories('app', 'app/bin', 'app/data', 'etc'),
     { name: 'app/bin/busybox', content: busybox },
     ...APPLETS.map(name => ({ name: `app/bin/${name}`, linkname: 'busybox' })),
-    { name: 'bin', linkname: 'app/bin' },
     { name: 'data', linkname: '/app/data' },
     { name: 'etc/os-release', content: `${OS_NAMES.app}\n` }
   ];
@@ -126,7 +125,7 @@ async function app(): Promise<IContent> {
   ];
   return {
     layers: [{ entries: base }, { entries: top }],
-    config: { Entrypoint: ['/app/start'], Cmd: ['default'], Env: ['PATH=/app/bin:/bin', 'APP_HOME=/app'] }
+    config: { Entrypoint: ['/app/start'], Cmd: ['default'], Env: ['PATH=/app/bin', 'APP_HOME=/app'] }
   };
 }
 

@@ -24,6 +24,8 @@ export interface IBehaviour {
   bytesPerSecond?: number;
   /** Redirects blobs to a second origin under a signed address that works this many times. */
   signedUses?: number;
+  /** Sends no more of any blob once this many bytes have been sent in all; connections stay open. */
+  freezeAt?: number;
   /** Sends nothing for blobs after the headers. */
   stall?: boolean;
   /** Answers of the next requests of any kind, before anything is passed on. */
@@ -132,7 +134,7 @@ export async function startProxy(target: string, behaviour: IBehaviour = {}): Pr
       active++;
       peak = Math.max(peak, active);
       try {
-        await sendBody(response, outgoing, record, now);
+        await sendBody(response, outgoing, record, now, () => proxy.blobBytes());
       } finally {
         active--;
       }
@@ -191,7 +193,8 @@ async function sendBody(
   response: IncomingMessage,
   outgoing: ServerResponse,
   record: ISeenRequest,
-  behaviour: IBehaviour
+  behaviour: IBehaviour,
+  total: () => number
 ): Promise<void> {
   if (behaviour.stall) {
     outgoing.flushHeaders();
@@ -213,6 +216,9 @@ async function sendBody(
         chunk = Buffer.from(chunk);
         chunk[at] = (chunk[at] ?? 0) ^ 0xff;
       }
+      while (behaviour.freezeAt !== undefined && total() >= behaviour.freezeAt && !outgoing.destroyed) {
+        await sleep(5);
+      }
       if (outgoing.destroyed) {
         return;
       }
@@ -224,7 +230,7 @@ async function sendBody(
         response.destroy();
         if (cut) {
           // Let what was written arrive first.
-          await sleep(20);
+          await sleep(150);
           outgoing.destroy();
         } else {
           outgoing.end();
