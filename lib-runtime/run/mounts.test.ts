@@ -30,8 +30,8 @@ function mounts(spec: Partial<IRunSpec>, host: Partial<IHostFacts> = {}, image =
 
 const DEFAULTS = [
   '/dev:/dev',
-  '/etc/hosts:/etc/hosts',
-  '/etc/resolv.conf:/etc/resolv.conf',
+  '/etc/hosts:/etc/hosts:ro',
+  '/etc/resolv.conf:/etc/resolv.conf:ro',
   '/proc:/proc',
   '/sys:/sys',
   '/home/ada:/home/ada',
@@ -54,8 +54,8 @@ describe('containerMounts', () => {
       { home: { source: '/data', target: '/me' } },
       [
         '/dev:/dev',
-        '/etc/hosts:/etc/hosts',
-        '/etc/resolv.conf:/etc/resolv.conf',
+        '/etc/hosts:/etc/hosts:ro',
+        '/etc/resolv.conf:/etc/resolv.conf:ro',
         '/proc:/proc',
         '/sys:/sys',
         '/data:/me',
@@ -69,8 +69,8 @@ describe('containerMounts', () => {
       { home: { source: '/data', target: '/tmp/me' }, noMount: ['cwd'] },
       [
         '/dev:/dev',
-        '/etc/hosts:/etc/hosts',
-        '/etc/resolv.conf:/etc/resolv.conf',
+        '/etc/hosts:/etc/hosts:ro',
+        '/etc/resolv.conf:/etc/resolv.conf:ro',
         '/proc:/proc',
         '/sys:/sys',
         '/tmp:/tmp',
@@ -117,8 +117,8 @@ describe('containerMounts', () => {
   it('makes a small world with --contain', () => {
     const seen = mounts({ contain: true });
     expect(seen.filter(mount => !mount.includes('/dev'))).toEqual([
-      '/etc/hosts:/etc/hosts',
-      '/etc/resolv.conf:/etc/resolv.conf',
+      '/etc/hosts:/etc/hosts:ro',
+      '/etc/resolv.conf:/etc/resolv.conf:ro',
       '/proc:/proc',
       '/sys:/sys',
       'tmpfs:/home/ada',
@@ -178,8 +178,8 @@ describe('containerMounts', () => {
 
   it("replaces the image's time zone only when it is another", () => {
     const zone = { '/etc/localtime': { real: '/usr/share/zoneinfo/Europe/Berlin', type: 'file' as const } };
-    expect(mounts({}, { paths: { ...hostFacts().paths, ...zone } })).toContain('/etc/localtime:/etc/localtime');
-    expect(mounts({})).not.toContain('/etc/localtime:/etc/localtime');
+    expect(mounts({}, { paths: { ...hostFacts().paths, ...zone } })).toContain('/etc/localtime:/etc/localtime:ro');
+    expect(mounts({})).not.toContain('/etc/localtime:/etc/localtime:ro');
   });
 
   it('binds the driver file by file and seals the directory', () => {

@@ -202,7 +202,8 @@ function systemFiles(
   bind: Binder
 ): void {
   const has = (path: string): boolean => host.paths[path] !== null && host.paths[path] !== undefined;
-  const file = { type: 'file', flags: ['nosuid', 'nodev'], optional: true } as const;
+  // Read-only, unlike Apptainer's: a container's root must not edit the host's.
+  const file = { type: 'file', flags: ['ro', 'nosuid', 'nodev'], optional: true } as const;
   const zone = host.paths['/etc/localtime']?.real;
   const imageZone = findInImage(image.tree, '/etc/localtime', false);
   const linked = imageZone.kind === 'found' && imageZone.type === 'other';

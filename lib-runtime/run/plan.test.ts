@@ -179,7 +179,7 @@ describe('a pivot plan', () => {
       'file /etc/resolv.conf',
       'bind /store/trees/plain/etc/resolv.conf /etc/resolv.conf ro,nosuid,nodev',
       'file /etc/localtime',
-      'bind /etc/localtime /etc/localtime nosuid,nodev optional'
+      'bind /etc/localtime /etc/localtime ro,nosuid,nodev optional'
     ]);
   });
 
