@@ -52,14 +52,22 @@ export async function startOnStandIn(
   return spawn(line.program, line.arguments, { env: line.environment, stdio: options.stdio ?? 'pipe' });
 }
 
-/** Runs a command to its end with `input` on stdin. A status of 125 is the stand-in's own failure, said on stderr. */
+/**
+ * Runs a command to its end with `input` on stdin. A status of 125 is the stand-in's own failure, said on stderr.
+ * After `timeoutMs` everything in the stand-in is killed: status 137.
+ */
 export async function runOnStandIn(
   name: StandInName,
   command: readonly string[],
-  options: IStandInOptions & { readonly input?: string } = {}
+  options: IStandInOptions & { readonly input?: string; readonly timeoutMs?: number } = {}
 ): Promise<IStandInResult> {
   const child = await startOnStandIn(name, command, options);
-  return collect(child, options.input ?? '');
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 600_000);
+  try {
+    return await collect(child, options.input ?? '');
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Collects the output of a child with piped stdio until it ends; a signal counts as 128 + its number. */
