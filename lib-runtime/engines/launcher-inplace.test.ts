@@ -17,6 +17,8 @@ import {
   tryLauncher
 } from './test-support.ts';
 import type { ITrial } from './test-support.ts';
+import { launcherPath } from './launcher-path.ts';
+import { encodePlan } from './protocol.ts';
 import type { Step } from './steps.ts';
 
 let launcher = '';
@@ -363,7 +365,6 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
   it('starts a container in a container', async () => {
     const inner = appTree('two', { app: 'directory', model: 'directory' });
     const outer = appTree('one', {});
-    const { encodePlan } = await import('./protocol.ts');
     const innerPlan = join(base, 'run', 'inner.plan');
     const steps = plan(inner, { names: ['usr', 'model'] }).map(step =>
       step.op === 'stage' ? { ...step, stage: `${base}/run/inner-stage` } : step
@@ -375,7 +376,7 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
         { argv: [SH, '-c', 'cat /model/mark /app/mark'], environment: PATH }
       )
     );
-    const trial = await run(plan(outer, { names: ['usr', 'app'] }), `${launcher} run 3 4 3< ${innerPlan} 4>&2`);
+    const trial = await run(plan(outer, { names: ['usr', 'app'] }), `${launcherPath({})} run 3 4 3< ${innerPlan} 4>&2`);
     expect(trial.stderr).toBe('');
     expect(trial.stdout).toBe('two\none\n');
     expect(made()).toEqual([]);

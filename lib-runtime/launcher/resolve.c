@@ -51,7 +51,7 @@ static int resolve_by_kernel(const struct container *container, const char *path
         // EPERM: seccomp filters older than the call answer so.
         return errno == ENOSYS || errno == EPERM || errno == EAGAIN ? 1 : -1;
     }
-    char link[32];
+    char link[64];
     snprintf(link, sizeof link, "/proc/self/fd/%ld", fd);
     ssize_t length = readlink(link, out, PATH_MAX - 1);
     close((int)fd);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,9 +27,11 @@ sigset_t relayed_signals(void) {
 }
 
 void reset_signals(void) {
+    // The system call itself, all zero being SIG_DFL without flags: a libc keeps a few numbers to itself.
+    static const unsigned long standard[8];
     sigset_t none;
     for (int number = 1; number <= LAST_SIGNAL; number++) {
-        signal(number, SIG_DFL); // those that cannot be changed say so, which is fine
+        syscall(SYS_rt_sigaction, number, standard, NULL, 8); // SIGKILL and SIGSTOP cannot be changed
     }
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
