@@ -37,7 +37,7 @@ export class ContentReader {
   /** The blocks of a file in order; their lengths add up to its size. */
   async *blocks(file: IFileInode): AsyncGenerator<IDataBlock, void, undefined> {
     const waiting: Promise<IDataBlock>[] = [];
-    for await (const start of this.#starts(file)) {
+    for (const start of this.#starts(file)) {
       const block = start();
       // A consumer that stops early leaves these alone; their failure is then nobody's business.
       block.catch(() => undefined);
@@ -52,13 +52,8 @@ export class ContentReader {
     }
   }
 
-  /** Content of a file that lies in a fragment as a whole, which is the common case. */
-  isSmall(file: IFileInode): boolean {
-    return file.fragment !== NONE32 && file.size < this.#blockSize;
-  }
-
   /** The last part of a file, in a fragment shared with other files. */
-  async tail(file: IFileInode): Promise<Buffer> {
+  async #tail(file: IFileInode): Promise<Buffer> {
     const length = file.size % this.#blockSize;
     const fragment = await this.#fragment(file.fragment);
     if (file.fragmentOffset + length > fragment.length) {
@@ -67,7 +62,7 @@ export class ContentReader {
     return fragment.subarray(file.fragmentOffset, file.fragmentOffset + length);
   }
 
-  async *#starts(file: IFileInode): AsyncGenerator<() => Promise<IDataBlock>, void, undefined> {
+  *#starts(file: IFileInode): Generator<() => Promise<IDataBlock>, void, undefined> {
     const hasTail = file.fragment !== NONE32 && file.size % this.#blockSize > 0;
     const full = Math.floor(file.size / this.#blockSize);
     const count = hasTail ? full : Math.ceil(file.size / this.#blockSize);
@@ -75,7 +70,7 @@ export class ContentReader {
     let position = file.start;
     for (let index = 0; index < count;) {
       const batch = Math.min(SIZES_AT_ONCE, count - index);
-      const fields = await sizes.read(4 * batch);
+      const fields = sizes.read(4 * batch);
       for (let row = 0; row < batch; row++, index++) {
         const field = fields.readUInt32LE(4 * row);
         const length = Math.min(this.#blockSize, file.size - index * this.#blockSize);
@@ -85,7 +80,7 @@ export class ContentReader {
       }
     }
     if (hasTail) {
-      yield async () => ({ data: await this.tail(file), hole: false });
+      yield async () => ({ data: await this.#tail(file), hole: false });
     }
   }
 
@@ -122,9 +117,8 @@ export class ContentReader {
     if (known) {
       return known;
     }
-    const loading = this.#tables
-      .fragment(index)
-      .then(({ start, sizeField }) => this.#load(start, sizeField, this.#blockSize));
+    const { start, sizeField } = this.#tables.fragment(index);
+    const loading = this.#load(start, sizeField, this.#blockSize);
     loading.catch(() => this.#fragments.delete(index));
     if (this.#fragments.size >= CACHED_FRAGMENTS) {
       const [oldest] = this.#fragments.keys();

@@ -54,8 +54,8 @@ const TYPES: readonly (NodeType | undefined)[] = [
 ];
 
 /** Decodes the inode at the cursor. */
-export async function readInode(cursor: MetadataCursor): Promise<IInode> {
-  const head = await cursor.read(16);
+export function readInode(cursor: MetadataCursor): IInode {
+  const head = cursor.read(16);
   const code = head.readUInt16LE(0);
   const isExtended = code > EXTENDED;
   const type = code <= 2 * EXTENDED ? TYPES[isExtended ? code - EXTENDED : code] : undefined;
@@ -72,24 +72,24 @@ export async function readInode(cursor: MetadataCursor): Promise<IInode> {
   };
   switch (type) {
     case 'file':
-      return { ...common, ...(isExtended ? await longFile(cursor) : await shortFile(cursor)) };
+      return { ...common, ...(isExtended ? longFile(cursor) : shortFile(cursor)) };
     case 'directory':
-      return { ...common, ...(isExtended ? await longDirectory(cursor) : await shortDirectory(cursor)) };
+      return { ...common, ...(isExtended ? longDirectory(cursor) : shortDirectory(cursor)) };
     case 'symlink':
-      return { ...common, ...(await symlink(cursor, isExtended)) };
+      return { ...common, ...symlink(cursor, isExtended) };
     default: {
-      const links = (await cursor.read(4)).readUInt32LE(0);
+      const links = cursor.read(4).readUInt32LE(0);
       const isDevice = type === 'char' || type === 'block';
-      const device = isDevice ? decodeDevice((await cursor.read(4)).readUInt32LE(0)) : undefined;
-      return { ...common, links, xattr: await xattrOf(cursor, isExtended), ...(device && { device }) };
+      const device = isDevice ? decodeDevice(cursor.read(4).readUInt32LE(0)) : undefined;
+      return { ...common, links, xattr: xattrOf(cursor, isExtended), ...(device && { device }) };
     }
   }
 }
 
 type Details = Pick<IInode, 'links' | 'xattr' | 'file' | 'listing' | 'target'>;
 
-async function shortFile(cursor: MetadataCursor): Promise<Details> {
-  const body = await cursor.read(16);
+function shortFile(cursor: MetadataCursor): Details {
+  const body = cursor.read(16);
   return {
     links: 1,
     xattr: NONE32,
@@ -103,8 +103,8 @@ async function shortFile(cursor: MetadataCursor): Promise<Details> {
   };
 }
 
-async function longFile(cursor: MetadataCursor): Promise<Details> {
-  const body = await cursor.read(40);
+function longFile(cursor: MetadataCursor): Details {
+  const body = cursor.read(40);
   return {
     links: body.readUInt32LE(24),
     xattr: body.readUInt32LE(36),
@@ -118,8 +118,8 @@ async function longFile(cursor: MetadataCursor): Promise<Details> {
   };
 }
 
-async function shortDirectory(cursor: MetadataCursor): Promise<Details> {
-  const body = await cursor.read(16);
+function shortDirectory(cursor: MetadataCursor): Details {
+  const body = cursor.read(16);
   const size = Math.max(0, body.readUInt16LE(8) - LISTING_EXTRA);
   return {
     links: body.readUInt32LE(4),
@@ -128,8 +128,8 @@ async function shortDirectory(cursor: MetadataCursor): Promise<Details> {
   };
 }
 
-async function longDirectory(cursor: MetadataCursor): Promise<Details> {
-  const body = await cursor.read(24);
+function longDirectory(cursor: MetadataCursor): Details {
+  const body = cursor.read(24);
   const size = Math.max(0, body.readUInt32LE(4) - LISTING_EXTRA);
   return {
     links: body.readUInt32LE(0),
@@ -138,28 +138,28 @@ async function longDirectory(cursor: MetadataCursor): Promise<Details> {
   };
 }
 
-async function symlink(cursor: MetadataCursor, isExtended: boolean): Promise<Details> {
-  const body = await cursor.read(8);
+function symlink(cursor: MetadataCursor, isExtended: boolean): Details {
+  const body = cursor.read(8);
   const length = body.readUInt32LE(4);
   if (length === 0 || length > MAX_SYMLINK) {
     throw corruptImage('it has a symbolic link of impossible length');
   }
-  const text = await cursor.read(length);
+  const text = cursor.read(length);
   if (text.includes(0)) {
     throw corruptImage('a symbolic link holds a NUL character');
   }
-  return { links: body.readUInt32LE(0), target: decodeName(text), xattr: await xattrOf(cursor, isExtended) };
+  return { links: body.readUInt32LE(0), target: decodeName(text), xattr: xattrOf(cursor, isExtended) };
 }
 
-async function xattrOf(cursor: MetadataCursor, isExtended: boolean): Promise<number> {
-  return isExtended ? (await cursor.read(4)).readUInt32LE(0) : NONE32;
+function xattrOf(cursor: MetadataCursor, isExtended: boolean): number {
+  return isExtended ? cursor.read(4).readUInt32LE(0) : NONE32;
 }
 
 /**
  * Decodes a listing of `size` bytes at the cursor. Names are checked: they come sorted (lookups of the kernel rely on
  * it), so none can be there twice, and none can lead out of its directory.
  */
-export async function readListing(cursor: MetadataCursor, size: number): Promise<IDirectoryItem[]> {
+export function readListing(cursor: MetadataCursor, size: number): IDirectoryItem[] {
   if (size > MAX_LISTING) {
     throw corruptImage('a directory has a listing of impossible size');
   }
@@ -167,7 +167,7 @@ export async function readListing(cursor: MetadataCursor, size: number): Promise
   if (size === 0) {
     return items;
   }
-  const bytes = await cursor.read(size);
+  const bytes = cursor.read(size);
   let previous: Buffer | undefined;
   for (let at = 0; at < size;) {
     demand(bytes, at, 12);

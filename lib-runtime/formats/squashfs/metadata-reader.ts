@@ -27,23 +27,18 @@ export class MetadataReader {
     this.#decompressor = decompressor;
   }
 
-  /** The block in the cache, or undefined when it must be fetched. */
-  cached(position: number): IBlock | undefined {
-    return this.#cache.get(position);
-  }
-
   /** The block at a place of the image; it must end at or before `end`. */
-  async block(position: number, end: number): Promise<IBlock> {
+  block(position: number, end: number): IBlock {
     const known = this.#cache.get(position);
     if (known) {
       return known;
     }
-    const head = (await this.#bytes(position, 2, end)).readUInt16LE(0);
+    const head = this.#bytes(position, 2, end).readUInt16LE(0);
     const size = head & ~METADATA_RAW;
     if (size === 0 || size > METADATA_SIZE) {
       throw corruptImage('a metadata block has an impossible size');
     }
-    const stored = await this.#bytes(position + 2, size, end);
+    const stored = this.#bytes(position + 2, size, end);
     const isRaw = (head & METADATA_RAW) !== 0;
     const block = { data: isRaw ? Buffer.from(stored) : this.#unpack(stored), next: position + 2 + size };
     if (this.#cache.size >= CACHED_BLOCKS) {
@@ -62,14 +57,14 @@ export class MetadataReader {
     }
   }
 
-  async #bytes(position: number, length: number, end: number): Promise<Buffer> {
+  #bytes(position: number, length: number, end: number): Buffer {
     if (position + length > end) {
       throw corruptImage('a table ends too early');
     }
     const at = position - this.#windowStart;
     if (at < 0 || at + length > this.#window.length) {
       const wanted = Math.max(length, Math.min(READ_AHEAD, this.#source.limit - position));
-      this.#window = await this.#source.read(position, wanted);
+      this.#window = this.#source.readSync(position, wanted);
       this.#windowStart = position;
       return this.#window.subarray(0, length);
     }
@@ -98,8 +93,8 @@ export class MetadataCursor {
   }
 
   /** Exactly `length` bytes; the buffer may be part of the cache and is not to be changed. */
-  async read(length: number): Promise<Buffer> {
-    let block = this.#reader.cached(this.#position) ?? (await this.#reader.block(this.#position, this.#end));
+  read(length: number): Buffer {
+    let block = this.#reader.block(this.#position, this.#end);
     if (this.#offset + length <= block.data.length) {
       const bytes = block.data.subarray(this.#offset, this.#offset + length);
       this.#offset += length;
@@ -117,7 +112,7 @@ export class MetadataCursor {
       if (left > 0) {
         this.#position = block.next;
         this.#offset = 0;
-        block = await this.#reader.block(this.#position, this.#end);
+        block = this.#reader.block(this.#position, this.#end);
         if (block.data.length === 0) {
           throw corruptImage('a metadata block is empty');
         }

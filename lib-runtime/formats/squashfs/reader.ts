@@ -4,6 +4,7 @@
  * believed: each offset, length and count is checked, names cannot leave their directory, and a directory that is
  * reached twice is an error, so that every walk ends.
  */
+import { setImmediate } from 'node:timers/promises';
 import { ContainerError, printable } from '../../support/errors.ts';
 import type { ITreeEntry } from '../tree.ts';
 import { createDecompressor } from './compress.ts';
@@ -51,6 +52,8 @@ interface INode {
 const CACHED_LISTINGS = 64;
 /** A walk of more entries than this is refused: the largest known images have two million. */
 const MAX_ENTRIES = 16_000_000;
+/** Entries of a walk between two turns of the event loop. */
+const TURN = 512;
 
 export class SquashfsReader {
   readonly superblock: ISquashfsSuperblock;
@@ -87,10 +90,10 @@ export class SquashfsReader {
    * @throws ContainerError `not-an-image`, `truncated`, `unsupported` (version, compression), `corrupt`, `not-found`.
    */
   static async open(path: string, offset = 0, size?: number): Promise<SquashfsReader> {
-    const source = await ImageSource.open(path, offset, size);
+    const source = new ImageSource(path, offset, size);
     try {
-      const { superblock, compression } = await readSuperblock(source);
-      return new SquashfsReader(source, superblock, compression);
+      const { superblock, compression } = readSuperblock(source);
+      return await Promise.resolve(new SquashfsReader(source, superblock, compression));
     } catch (error) {
       await source.close();
       throw error;
@@ -99,27 +102,24 @@ export class SquashfsReader {
 
   /** Metadata of a path (`''` = root), symlinks not followed; undefined when there is none. */
   async lstat(path: string): Promise<ITreeEntry | undefined> {
-    const node = await this.#find(path);
-    return node && this.#entry(clean(path), node.inode);
+    const node = this.#find(path);
+    return Promise.resolve(node && this.#entry(clean(path), node.inode));
   }
 
   /** Entries of a directory sorted by the bytes of their names; undefined when there is no such directory. */
   async list(directory: string): Promise<ITreeEntry[] | undefined> {
-    const node = await this.#find(directory);
+    const node = this.#find(directory);
     if (node?.inode.listing === undefined) {
       return undefined;
     }
     const parent = clean(directory);
-    const entries: ITreeEntry[] = [];
-    for (const item of await this.#listing(node)) {
-      entries.push(await this.#entry(join(parent, item.name), await this.#inode(item)));
-    }
-    return entries;
+    const items = this.#listing(node);
+    return Promise.resolve(items.map(item => this.#entry(join(parent, item.name), this.#inode(item))));
   }
 
   /** Content of a regular file, symlinks not followed; undefined when there is none. Refuses files over `maxBytes`. */
   async readFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
-    const file = (await this.#find(path))?.inode.file;
+    const file = this.#find(path)?.inode.file;
     if (file === undefined) {
       return undefined;
     }
@@ -138,22 +138,25 @@ export class SquashfsReader {
     const linked = new Map<number, string>();
     const visited = new Set<number>();
     let count = 0;
-    const root: INode = { reference: this.#root, inode: await this.#rootInode() };
+    const root: INode = { reference: this.#root, inode: this.#rootInode() };
     const stack: { path: string; node: INode }[] = [{ path: '', node: root }];
     for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
       const { path, node } = top;
       if (++count > MAX_ENTRIES) {
         throw corruptImage('it has more entries than any real image');
       }
-      yield await this.#item(path, node, linked);
+      if (count % TURN === 0) {
+        await setImmediate(); // a walk reads synchronously; others get their turn
+      }
+      yield this.#item(path, node, linked);
       if (node.inode.listing) {
         if (visited.has(node.reference)) {
           throw corruptImage('a directory contains itself');
         }
         visited.add(node.reference);
-        const items = await this.#readListing(node);
+        const items = this.#readListing(node);
         for (const item of items.reverse()) {
-          const child = { reference: item.reference, inode: await this.#inode(item) };
+          const child = { reference: item.reference, inode: this.#inode(item) };
           stack.push({ path: join(path, item.name), node: child });
         }
       }
@@ -164,8 +167,8 @@ export class SquashfsReader {
     await this.#source.close();
   }
 
-  async #item(path: string, { reference, inode }: INode, linked: Map<number, string>): Promise<ISquashfsItem> {
-    const entry = await this.#entry(path, inode);
+  #item(path: string, { reference, inode }: INode, linked: Map<number, string>): ISquashfsItem {
+    const entry = this.#entry(path, inode);
     if (inode.links > 1 && inode.type !== 'directory') {
       const first = linked.get(reference);
       if (first !== undefined) {
@@ -181,14 +184,14 @@ export class SquashfsReader {
     return { entry, blocks, content: () => dataOf(blocks()) };
   }
 
-  async #entry(path: string, inode: IInode): Promise<ITreeEntry> {
-    const xattrs = await this.#tables.xattrs(inode.xattr);
+  #entry(path: string, inode: IInode): ITreeEntry {
+    const xattrs = this.#tables.xattrs(inode.xattr);
     return {
       path,
       type: inode.type,
       mode: inode.mode,
-      uid: await this.#tables.id(inode.uidIndex),
-      gid: await this.#tables.id(inode.gidIndex),
+      uid: this.#tables.id(inode.uidIndex),
+      gid: this.#tables.id(inode.gidIndex),
       mtime: inode.mtime,
       size: inode.file?.size ?? 0,
       ...(inode.target !== undefined && { linkTarget: inode.target }),
@@ -197,32 +200,32 @@ export class SquashfsReader {
     };
   }
 
-  async #find(path: string): Promise<INode | undefined> {
-    let node: INode = { reference: this.#root, inode: await this.#rootInode() };
+  #find(path: string): INode | undefined {
+    let node: INode = { reference: this.#root, inode: this.#rootInode() };
     for (const part of clean(path).split('/')) {
       if (part === '') {
         continue;
       }
-      const items = node.inode.listing ? await this.#listing(node) : [];
+      const items = node.inode.listing ? this.#listing(node) : [];
       const item = items.find(({ name }) => name === part);
       if (item === undefined) {
         return undefined;
       }
-      node = { reference: item.reference, inode: await this.#inode(item) };
+      node = { reference: item.reference, inode: this.#inode(item) };
     }
     return node;
   }
 
-  async #rootInode(): Promise<IInode> {
-    const inode = await readInode(this.#cursor(this.#root));
+  #rootInode(): IInode {
+    const inode = readInode(this.#cursor(this.#root));
     if (inode.listing === undefined) {
       throw corruptImage('its root is no directory');
     }
     return inode;
   }
 
-  async #inode(item: IDirectoryItem): Promise<IInode> {
-    const inode = await readInode(this.#cursor(item.reference));
+  #inode(item: IDirectoryItem): IInode {
+    const inode = readInode(this.#cursor(item.reference));
     if (inode.type !== item.type) {
       throw corruptImage('a directory entry and its inode disagree');
     }
@@ -234,12 +237,12 @@ export class SquashfsReader {
     return new MetadataCursor(this.#metadata, position, reference % 65536, this.#directoryTable);
   }
 
-  async #listing(node: INode): Promise<IDirectoryItem[]> {
+  #listing(node: INode): IDirectoryItem[] {
     const known = this.#listings.get(node.reference);
     if (known) {
       return known;
     }
-    const items = await this.#readListing(node);
+    const items = this.#readListing(node);
     if (this.#listings.size >= CACHED_LISTINGS) {
       this.#listings.clear();
     }
@@ -247,18 +250,18 @@ export class SquashfsReader {
     return items;
   }
 
-  #readListing({ inode }: INode): Promise<IDirectoryItem[]> {
+  #readListing({ inode }: INode): IDirectoryItem[] {
     const { block, offset, size } = inode.listing ?? { block: 0, offset: 0, size: 0 };
     const cursor = new MetadataCursor(this.#metadata, this.#directoryTable + block, offset, this.#source.limit);
     return readListing(cursor, size);
   }
 }
 
-async function readSuperblock(source: ImageSource): Promise<{ superblock: ISuperblock; compression: 'zstd' | 'gzip' }> {
+function readSuperblock(source: ImageSource): { superblock: ISuperblock; compression: 'zstd' | 'gzip' } {
   if (source.limit < SUPERBLOCK_SIZE) {
     throw failure('not-an-image', `${source.path} is too short for a squashfs image`);
   }
-  const superblock = decodeSuperblock(await source.read(0, SUPERBLOCK_SIZE));
+  const superblock = decodeSuperblock(source.readSync(0, SUPERBLOCK_SIZE));
   if (superblock === undefined) {
     throw failure('not-an-image', `${source.path} holds no squashfs file system`);
   }

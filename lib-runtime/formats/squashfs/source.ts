@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The bytes of one squashfs image inside a file: bounded reads, and the error that every check of the reader throws. */
-import { open, type FileHandle } from 'node:fs/promises';
+/**
+ * The bytes of one squashfs image inside a file: bounded reads, and the error that every check of the reader throws.
+ *
+ * Opening and metadata are read synchronously: a start looks at a few dozen KiB of page cache, and one round through a
+ * busy thread pool takes longer than all of that together. File content is read on the pool.
+ */
+import { close, closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { asContainerError, ContainerError } from '../../support/errors.ts';
 
 export const READ_STEP = 'read squashfs';
@@ -15,61 +21,105 @@ export function corruptImage(message: string, cause?: unknown): ContainerError {
   });
 }
 
+const readAsync = promisify(read);
+const closeAsync = promisify(close);
+
 export class ImageSource {
   readonly path: string;
-  readonly #file: FileHandle;
+  readonly #descriptor: number;
   readonly #offset: number;
   /** Bytes of the image; nothing beyond is read. */
   limit: number;
+  #pending = 0;
+  #isClosed = false;
+  #idle: (() => void) | undefined;
 
-  private constructor(path: string, file: FileHandle, offset: number, limit: number) {
+  /**
+   * @param size of the partition; default up to the end of the file.
+   * @throws ContainerError as a failing open() has it.
+   */
+  constructor(path: string, offset: number, size: number | undefined) {
     this.path = path;
-    this.#file = file;
     this.#offset = offset;
-    this.limit = limit;
-  }
-
-  /** @param size of the partition; default up to the end of the file. */
-  static async open(path: string, offset: number, size: number | undefined): Promise<ImageSource> {
-    let file: FileHandle | undefined;
+    let descriptor: number | undefined;
     try {
-      file = await open(path, 'r');
-      const available = (await file.stat()).size - offset;
-      return new ImageSource(path, file, offset, Math.max(0, Math.min(available, size ?? available)));
+      descriptor = openSync(path, 'r');
+      const stat = fstatSync(descriptor);
+      const available = stat.isFile() || stat.size > 0 ? stat.size - offset : 0;
+      this.limit = Math.max(0, Math.min(available, size ?? available));
     } catch (error) {
-      await file?.close();
+      if (descriptor !== undefined) {
+        closeSync(descriptor);
+      }
       throw asContainerError(error, READ_STEP, `cannot open ${path}`);
     }
+    this.#descriptor = descriptor;
   }
 
   /** Exactly `length` bytes at `position` of the image. @throws ContainerError `corrupt` outside of the image. */
-  async read(position: number, length: number): Promise<Buffer> {
-    if (!Number.isSafeInteger(position) || position < 0 || length < 0 || position + length > this.limit) {
-      throw corruptImage('a reference points outside of it');
-    }
+  readSync(position: number, length: number): Buffer {
+    this.#check(position, length);
     const buffer = Buffer.allocUnsafeSlow(length);
-    let filled = 0;
-    while (filled < length) {
-      const bytesRead = await this.#readOnce(buffer, filled, this.#offset + position + filled);
-      if (bytesRead === 0) {
-        throw corruptImage('the file became shorter while it was read');
+    for (let filled = 0; filled < length;) {
+      try {
+        filled += demandBytes(
+          readSync(this.#descriptor, buffer, filled, length - filled, this.#offset + position + filled)
+        );
+      } catch (error) {
+        throw asContainerError(error, READ_STEP, `cannot read ${this.path}`);
       }
-      filled += bytesRead;
     }
     return buffer;
   }
 
-  async close(): Promise<void> {
-    await this.#file.close();
-  }
-
-  async #readOnce(buffer: Buffer, filled: number, position: number): Promise<number> {
+  /** The same on the thread pool. */
+  async read(position: number, length: number): Promise<Buffer> {
+    this.#check(position, length);
+    const buffer = Buffer.allocUnsafeSlow(length);
+    this.#pending += 1;
     try {
-      return (await this.#file.read(buffer, filled, buffer.length - filled, position)).bytesRead;
+      for (let filled = 0; filled < length;) {
+        const place = this.#offset + position + filled;
+        filled += demandBytes((await readAsync(this.#descriptor, buffer, filled, length - filled, place)).bytesRead);
+      }
     } catch (error) {
       throw asContainerError(error, READ_STEP, `cannot read ${this.path}`);
+    } finally {
+      this.#pending -= 1;
+      if (this.#pending === 0) {
+        this.#idle?.();
+      }
+    }
+    return buffer;
+  }
+
+  /** Closes the file when the reads under way are done: its number may belong to another file afterwards. */
+  async close(): Promise<void> {
+    if (this.#isClosed) {
+      return;
+    }
+    this.#isClosed = true;
+    while (this.#pending > 0) {
+      await new Promise<void>(resolve => (this.#idle = resolve));
+    }
+    await closeAsync(this.#descriptor);
+  }
+
+  #check(position: number, length: number): void {
+    if (this.#isClosed) {
+      throw new ContainerError({ code: 'internal', step: READ_STEP, message: `${this.path} is closed already` });
+    }
+    if (!Number.isSafeInteger(position) || position < 0 || length < 0 || position + length > this.limit) {
+      throw corruptImage('a reference points outside of it');
     }
   }
+}
+
+function demandBytes(count: number): number {
+  if (count === 0) {
+    throw corruptImage('the file became shorter while it was read');
+  }
+  return count;
 }
 
 /** A u64 of the image as a number. @throws ContainerError `corrupt` above 2^53. */

@@ -37,8 +37,8 @@ export class LookupTables {
   readonly #source: ImageSource;
   readonly #metadata: MetadataReader;
   readonly #places: ITablePlaces;
-  #ids: Promise<Buffer> | undefined;
-  #xattrTable: Promise<IXattrTable> | undefined;
+  #ids: Buffer | undefined;
+  #xattrTable: IXattrTable | undefined;
   readonly #sets = new Map<number, Xattrs>();
 
   constructor(source: ImageSource, metadata: MetadataReader, places: ITablePlaces) {
@@ -48,24 +48,24 @@ export class LookupTables {
   }
 
   /** uid or gid by its index. */
-  async id(index: number): Promise<number> {
+  id(index: number): number {
     if (index >= this.#places.ids) {
       throw corruptImage('a file has an owner that is not in the table of owners');
     }
     this.#ids ??= this.#allIds();
-    return (await this.#ids).readUInt32LE(4 * index);
+    return this.#ids.readUInt32LE(4 * index);
   }
 
-  async fragment(index: number): Promise<IFragment> {
+  fragment(index: number): IFragment {
     if (index >= this.#places.fragments) {
       throw corruptImage('a file ends in a fragment that does not exist');
     }
-    const row = await this.#row(this.#places.fragmentTable, index, 16);
+    const row = this.#row(this.#places.fragmentTable, index, 16);
     return { start: safeNumber(row.readBigUInt64LE(0), 'the place of a fragment'), sizeField: row.readUInt32LE(8) };
   }
 
   /** Attributes by the index in an inode; undefined when it has none. */
-  async xattrs(index: number): Promise<Xattrs | undefined> {
+  xattrs(index: number): Xattrs | undefined {
     const place = this.#places.xattrTable;
     if (index === NONE32 || place === undefined) {
       return undefined;
@@ -75,11 +75,11 @@ export class LookupTables {
       return known;
     }
     this.#xattrTable ??= this.#openXattrs(place);
-    const table = await this.#xattrTable;
+    const table = this.#xattrTable;
     if (index >= table.count) {
       throw corruptImage('a file has attributes that do not exist');
     }
-    const set = await this.#readSet(table, place, await this.#row(table.list, index, 16));
+    const set = this.#readSet(table, place, this.#row(table.list, index, 16));
     if (this.#sets.size >= CACHED_SETS) {
       this.#sets.clear();
     }
@@ -87,50 +87,50 @@ export class LookupTables {
     return set;
   }
 
-  async #allIds(): Promise<Buffer> {
+  #allIds(): Buffer {
     const { ids, idTable } = this.#places;
     const parts: Buffer[] = [];
     for (let at = 0; at < 4 * ids; at += METADATA_SIZE) {
       const wanted = Math.min(METADATA_SIZE, 4 * ids - at);
-      parts.push(await this.#rows(idTable, at / METADATA_SIZE, 0, wanted));
+      parts.push(this.#rows(idTable, at / METADATA_SIZE, 0, wanted));
     }
     return Buffer.concat(parts);
   }
 
-  #row(list: number, index: number, size: number): Promise<Buffer> {
+  #row(list: number, index: number, size: number): Buffer {
     const perBlock = METADATA_SIZE / size;
     return this.#rows(list, Math.floor(index / perBlock), (index % perBlock) * size, size);
   }
 
   /** Bytes of one metadata block of an indexed table. */
-  async #rows(list: number, block: number, offset: number, length: number): Promise<Buffer> {
-    const place = safeNumber((await this.#source.read(list + 8 * block, 8)).readBigUInt64LE(0), 'a table');
+  #rows(list: number, block: number, offset: number, length: number): Buffer {
+    const place = safeNumber(this.#source.readSync(list + 8 * block, 8).readBigUInt64LE(0), 'a table');
     return new MetadataCursor(this.#metadata, place, offset, list).read(length);
   }
 
-  async #openXattrs(place: number): Promise<IXattrTable> {
-    const head = await this.#source.read(place, 16);
+  #openXattrs(place: number): IXattrTable {
+    const head = this.#source.readSync(place, 16);
     const start = safeNumber(head.readBigUInt64LE(0), 'the table of attributes');
     return { start, count: head.readUInt32LE(8), list: place + 16 };
   }
 
-  async #readSet(table: IXattrTable, end: number, row: Buffer): Promise<Xattrs> {
+  #readSet(table: IXattrTable, end: number, row: Buffer): Xattrs {
     const cursor = this.#valueCursor(table, end, row.readBigUInt64LE(0));
     const count = row.readUInt32LE(8);
     const set = new Map<string, Uint8Array>();
     let total = 0;
     for (let index = 0; index < count; index++) {
-      const head = await cursor.read(4);
+      const head = cursor.read(4);
       const type = head.readUInt16LE(0);
-      const rest = Buffer.from(await cursor.read(head.readUInt16LE(2))).toString('utf8');
-      const size = (await cursor.read(4)).readUInt32LE(0);
+      const rest = Buffer.from(cursor.read(head.readUInt16LE(2))).toString('utf8');
+      const size = cursor.read(4).readUInt32LE(0);
       total += rest.length + size + 8;
       if (size > MAX_XATTR_VALUE || total > MAX_XATTR_BYTES) {
         throw corruptImage('a file has attributes of impossible size');
       }
-      let value = await cursor.read(size);
+      let value = cursor.read(size);
       if ((type & XATTR_OUT_OF_LINE) !== 0) {
-        value = await this.#outOfLine(table, end, value);
+        value = this.#outOfLine(table, end, value);
         total += value.length;
       }
       const prefix = XATTR_PREFIXES[type & 0xff];
@@ -141,12 +141,12 @@ export class LookupTables {
     return set;
   }
 
-  async #outOfLine(table: IXattrTable, end: number, reference: Buffer): Promise<Buffer> {
+  #outOfLine(table: IXattrTable, end: number, reference: Buffer): Buffer {
     if (reference.length !== 8) {
       throw corruptImage('an attribute has a damaged reference');
     }
     const cursor = this.#valueCursor(table, end, reference.readBigUInt64LE(0));
-    const size = (await cursor.read(4)).readUInt32LE(0);
+    const size = cursor.read(4).readUInt32LE(0);
     if (size > MAX_XATTR_VALUE) {
       throw corruptImage('a file has attributes of impossible size');
     }
