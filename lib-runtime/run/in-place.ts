@@ -5,7 +5,7 @@
  */
 import type { IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts, INode, Listings } from '../host/facts.ts';
-import { findInImage, isWithin, parentOf } from './image-tree.ts';
+import { findInImage, isWithin, normalise, parentOf } from './image-tree.ts';
 import type { Mount } from './mounts.ts';
 import type { IRefusal } from './plan-types.ts';
 import { GENERATED } from './underlay.ts';
@@ -74,6 +74,39 @@ function procfsRefusal(mount: Mount): IRefusal | undefined {
       ? 'Bind the directories that you need one by one'
       : 'Leave this bind out: /proc is visible inside as it is'
   };
+}
+
+/**
+ * Directories of the image that its top-level symlinks lead to and that the host's symlinks of the same name would
+ * miss: `/bin -> app/bin` in the image, `/bin -> usr/bin` on the host. Bound where the host's symlink leads, as long as
+ * the image has nothing there.
+ *
+ * @param rootfs host path of the image's files.
+ */
+export function bridges(tree: Listings, hostRoot: readonly INode[], rootfs: string): Mount[] {
+  return (tree['/'] ?? []).flatMap((node): Mount[] => {
+    const there = hostRoot.find(({ name }) => name === node.name);
+    if (node.type !== 'symlink' || there?.type !== 'symlink' || there.target === undefined) {
+      return [];
+    }
+    const target = normalise(there.target);
+    const found = findInImage(tree, `/${node.name}`);
+    if (found.kind !== 'found' || found.type === 'other' || findInImage(tree, target).kind !== 'missing') {
+      return [];
+    }
+    return [
+      {
+        kind: 'bind',
+        source: `${rootfs}${found.path}`,
+        target,
+        type: found.type,
+        flags: ['ro', 'nosuid', 'nodev'],
+        optional: false,
+        purpose: 'system',
+        reason: `/${node.name} is a symlink to ${there.target} on the host: what the image has behind it goes there`
+      }
+    ];
+  });
 }
 
 export type InPlaceSteps =
@@ -166,7 +199,8 @@ function link(
   if (there.type === 'symlink') {
     const same = findInImage(tree, there.target ?? '');
     const equal = found.kind === 'found' && same.kind === 'found' && found.path === same.path;
-    return equal
+    const bridged = found.kind === 'found' && same.kind === 'missing';
+    return equal || bridged
       ? undefined
       : `/${name} is a symlink to ${there.target ?? '?'} on the host and to ${target} in the image`;
   }

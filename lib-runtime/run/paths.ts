@@ -70,6 +70,8 @@ export function imagePaths(spec: IRunSpec, host: IHostFacts): string[] {
       ...(spec.shell === undefined ? [] : [normalise(spec.shell)]),
       ...(spec.workingDirectory === undefined ? [] : [hostPath(spec.workingDirectory, cwd)]),
       ...spec.binds.map(bind => hostPath(bind.target, cwd)),
+      // The in-place root asks what the image has where the host's top-level symlinks lead.
+      ...host.root.map(node => normalise(node.target ?? node.name)),
       ...gpu
     ])
   ];

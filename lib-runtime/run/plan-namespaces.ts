@@ -5,7 +5,7 @@ import type { IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
 import { callerIdentity, errnoText, type Identity } from './identity.ts';
 import { isMerged, mergedListings, needsMerging } from './image-tree.ts';
-import { inPlaceMounts, inPlaceSteps } from './in-place.ts';
+import { bridges, inPlaceMounts, inPlaceSteps } from './in-place.ts';
 import type { IMounts } from './mounts.ts';
 import type { INamespacesPlan, INote, IRefusal } from './plan-types.ts';
 import { chooseRootfs } from './rootfs.ts';
@@ -127,7 +127,7 @@ function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamesp
     tree,
     rootfs: rootfs.path,
     stage,
-    mounts: needed.mounts,
+    mounts: [...bridges(tree, host.root, rootfs.path), ...needed.mounts],
     hostPaths: host.paths,
     overlay: writable !== undefined,
     omitted: needed.kept

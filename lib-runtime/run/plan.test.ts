@@ -330,6 +330,25 @@ describe('an in-place plan', () => {
     ]);
   });
 
+  it('puts what a link of the image leads to where the link of the host leads', () => {
+    const app = {
+      '/': listing('app/', 'bin -> app/bin', 'data -> /app/data'),
+      '/app': listing('bin/', 'data/'),
+      '/app/bin': listing('sh')
+    };
+    const result = colab(imageFacts(app));
+    expect(steps(result, /^bind.*app\/bin/)).toEqual(['bind /store/trees/plain/app/bin /usr/bin ro,nosuid,nodev']);
+    expect(steps(result, /place \/usr|entry symlink/)).toEqual(['entry symlink /data -> /app/data', 'place /usr /usr']);
+  });
+
+  it('gives up where both the link of the image and that of the host lead to something', () => {
+    const both = { '/': listing('app/', 'bin -> app/bin', 'usr/'), '/app': listing('bin/'), '/usr': listing('bin/') };
+    expect(colab(imageFacts(both))).toMatchObject({
+      kind: 'refusal',
+      reason: expect.stringContaining('/bin is a symlink to usr/bin on the host and to app/bin in the image')
+    });
+  });
+
   it('keeps links that lead to the same place, and makes those that are missing', () => {
     const seen = steps(colab(imageFacts(DEBIAN)), /entry symlink/);
     expect(seen).toEqual([
