@@ -403,9 +403,30 @@ describe.skipIf(!IS_ROOT)('platform policy', () => {
     ['a file of /proc', { op: 'bind', source: '/proc/self/mountinfo', target: '/etc/os-release', flags: [] }],
     ['a symlink to /proc', { op: 'bind', source: '/dev/fd', target: '/data', flags: [] }],
     ['/ with everything below', { op: 'bind', source: '/', target: '/data', flags: ['rec'] }],
-    ['a fresh procfs', { op: 'procfs', target: '/data' }]
+    ['a fresh procfs', { op: 'procfs', target: '/data' }],
+    ['an overlay of /proc', { op: 'overlay', lower: ['/proc', '/tmp'], userxattr: false }]
   ])('an in-place plan does not mount %s', async (_what, step) => {
     await refused(step);
+  });
+
+  it.each<[string, Step]>([
+    ['bound over', { op: 'bind', source: '/tmp', target: '/proc/sys', flags: [] }],
+    ['covered', { op: 'tmpfs', target: '/proc/sys', options: '', flags: [] }],
+    ['remounted', { op: 'remount', target: '/proc', flags: ['ro'] }],
+    ['hidden', { op: 'hide', name: 'proc', kind: 'directory' }],
+    ['placed', { op: 'place', name: 'proc', from: '/proc' }]
+  ])("the host's /proc is not %s", async (_what, step) => {
+    const steps = plan(appTree('one', {}), { names: ['usr'] });
+    const last = steps.length - 1;
+    const inside = step.op === 'hide' || step.op === 'place'; // these come before the stage is gone
+    const trial = await run(
+      [...steps.slice(0, inside ? last : last + 1), step, ...steps.slice(inside ? last : last + 1)],
+      'echo never'
+    );
+    expect(trial.stdout).toBe('');
+    expect(trial.records).toMatchObject([
+      { kind: 'failed', errno: 'EACCES', text: expect.stringMatching(/^policy: /) as string }
+    ]);
   });
 
   it('does not bind a tree that carries procfs', async () => {

@@ -42,7 +42,7 @@ static int host_entry(struct container *container, const char *name, char path[N
         errno = ELOOP;
         return fail(container, "%s of the host is a symlink", path);
     }
-    return allow_target(container, path);
+    return allow_path(container, path);
 }
 
 // The stage's own path may be hidden by now (an image placed on /tmp): sources are named relative to the descriptors

@@ -60,7 +60,7 @@ int step_stage(struct container *container, const struct operand *operands) {
         return fail(container, "stage %s", stage);
     }
     stage = container->stage_path;
-    if (allow_target(container, stage) < 0) {
+    if (allow_path(container, stage) < 0) {
         return -1;
     }
     snprintf(options, sizeof options, "mode=0755,size=%llu", (unsigned long long)operands[1].number);
@@ -112,6 +112,9 @@ int step_overlay(struct container *container, const struct operand *operands) {
     }
     for (size_t at = 0; at < operands[0].count; at++) {
         fits = fits && append_directory(options, at == 0 ? "lowerdir=" : ":", operands[0].items[at]);
+        if (allow_path(container, operands[0].items[at]) < 0) {
+            return -1;
+        }
     }
     if (operands[1].text[0] != '\0') {
         fits = fits && append_directory(options, ",upperdir=", operands[1].text) &&
@@ -163,7 +166,7 @@ static int bind(struct container *container, const struct operand *operands) {
         errno = EINVAL; // we stand in the root already
         return fail(container, "target %s", target);
     }
-    if (allow_target(container, path) < 0 || bind_source(container, source, path, flags.recursive) < 0) {
+    if (allow_path(container, path) < 0 || bind_source(container, source, path, flags.recursive) < 0) {
         return -1;
     }
     if (add_mount_flags(path, &flags) < 0) {
@@ -197,7 +200,7 @@ int step_tmpfs(struct container *container, const struct operand *operands) {
     if (parse_mount_flags(&operands[2], &flags) < 0 || resolve(container, target, path) < 0) {
         return fail(container, "target %s", target);
     }
-    if (allow_target(container, path) < 0) {
+    if (allow_path(container, path) < 0) {
         return -1;
     }
     if (mount("tmpfs", path, "tmpfs", flags.flags, operands[1].text) < 0) {
@@ -226,6 +229,9 @@ int step_remount(struct container *container, const struct operand *operands) {
     struct mount_flags flags;
     if (parse_mount_flags(&operands[1], &flags) < 0 || resolve(container, operands[0].text, path) < 0) {
         return fail(container, "target %s", operands[0].text);
+    }
+    if (allow_path(container, path) < 0) {
+        return -1;
     }
     if (add_mount_flags(path, &flags) < 0) {
         return fail(container, "set the flags of %s", operands[0].text);

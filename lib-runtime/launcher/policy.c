@@ -83,10 +83,10 @@ int allow_source(struct container *container, int fd, const char *path, bool rec
     return 0;
 }
 
-int allow_target(struct container *container, const char *path) {
+int allow_path(struct container *container, const char *path) {
     struct statfs status;
     if (container->in_place && statfs(path, &status) == 0 && status.f_type == PROCFS_MAGIC) {
-        return refuse(container, "target", path);
+        return refuse(container, "path", path);
     }
     return 0;
 }

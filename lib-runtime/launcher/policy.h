@@ -9,7 +9,8 @@
 // `fd` is an O_PATH descriptor of the source, `path` its name in this mount namespace, free of symlinks.
 // Returns 0, or -1 with EACCES and the reason in container->detail. Plans without an in-place step always pass.
 int allow_source(struct container *container, int fd, const char *path, bool recursive);
-int allow_target(struct container *container, const char *path);
+// The same for a path that is mounted on, or changed.
+int allow_path(struct container *container, const char *path);
 
 // Calls `visit` with the mount point and the file system type of every mount; stops when it returns non-zero.
 // Returns that value, 0 at the end, -1 with errno when the table cannot be read.
