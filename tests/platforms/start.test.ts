@@ -161,7 +161,7 @@ describe.runIf(process.getuid?.() === 0)('real images on the stand-ins', () => {
       const script = [
         'before=$(root)',
         `nbcontainer exec ${place.sif('app')} sh -c 'touch $SCRATCH/runs; exec sleep 600' & until_true '[ -e $SCRATCH/runs ]'`,
-        "rm $SCRATCH/runs; kill -9 -1; until_true '! programs | grep -x sleep'",
+        "rm $SCRATCH/runs; kill -9 -1; until_true '! programs | grep -qx sleep'",
         '[ -e /app ] && echo "/app was left"',
         `nbcontainer exec ${place.sif('busybox')} cat /etc/os-release`,
         SAME_ROOT,

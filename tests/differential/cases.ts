@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Command lines that must do the same under nbcontainer and under Apptainer 1.4.5: same output, same status. The words
+ * follow `exec` (or `run`, `shell`); @IMAGE@ stands for the SIF, @SCRATCH@ for a folder that both may write.
+ */
+export interface ICase {
+  readonly name: string;
+  readonly words: readonly string[];
+  readonly image?: 'debian' | 'busybox' | 'app' | 'hello-world';
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  readonly cwd?: string;
+  /** Not Apptainer's output on purpose (docs/compatibility.md): what ours is. */
+  readonly ours?: { readonly stdout: string; readonly status: number };
+}
+
+const sh = (script: string, ...options: string[]): string[] => ['exec', ...options, '@IMAGE@', 'sh', '-c', script];
+/** Variables that depend on neither program's name. */
+const VARIABLES = 'env | grep -E "^(FLAVOUR|FROM_|ASKED|PATH|HOME|LANG|LD_LIBRARY_PATH|TERM|SINGULARITY_NAME)" | sort';
+
+export const CASES: readonly ICase[] = [
+  // Status
+  { name: 'true', words: ['exec', '@IMAGE@', 'true'] },
+  { name: 'false', words: ['exec', '@IMAGE@', 'false'] },
+  { name: 'status 42', words: sh('exit 42') },
+  { name: 'SIGTERM', words: sh('kill -TERM $$') },
+  { name: 'SIGKILL', words: sh('kill -KILL $$') },
+  { name: 'SIGSEGV', words: sh('kill -SEGV $$') },
+  { name: 'no such command', words: ['exec', '@IMAGE@', 'no-such-command'] },
+  { name: 'no such file', words: ['exec', '@IMAGE@', '/no/such/file'] },
+  { name: 'not executable', words: ['exec', '@IMAGE@', '/etc/os-release'] },
+  { name: 'no such image', words: ['exec', '/no/such/image.sif', 'true'] },
+  // Streams
+  { name: 'stdin', words: ['exec', '@IMAGE@', 'cat'], input: 'one\ntwo\n' },
+  { name: 'words as they are', words: ['exec', '@IMAGE@', 'printf', '%s|', 'a b', '$HOME', "it's", '', '*', '\\'] },
+  // Environment
+  { name: 'environment of the host', words: sh(VARIABLES), environment: { FROM_HOST: 'a  "b" $c', LANG: 'C.UTF-8' } },
+  {
+    name: 'image beats host',
+    words: sh(VARIABLES),
+    image: 'busybox',
+    environment: { FLAVOUR: 'host' },
+    // 1.4.5 escapes twice when it builds; ours writes what 1.5 writes.
+    ours: {
+      stdout: [
+        'FLAVOUR=busy box "quoted" $HOME',
+        'HOME=/root',
+        'LANG=C.UTF-8',
+        'LD_LIBRARY_PATH=/.singularity.d/libs',
+        'PATH=/usr/local/bin:/bin:/usr/bin:/sbin:/usr/local/sbin:/usr/sbin',
+        'SINGULARITY_NAME=ours-busybox.sif',
+        ''
+      ].join('\n'),
+      status: 0
+    }
+  },
+  { name: '--cleanenv', words: sh(VARIABLES, '--cleanenv'), environment: { FROM_HOST: 'gone', TERM: 'dumb' } },
+  { name: '--env beats image', words: sh(VARIABLES, '--env', 'FLAVOUR=asked'), image: 'busybox' },
+  { name: '--env twice', words: sh(VARIABLES, '--env', 'ASKED_A=1', '--env', 'ASKED_B=x y') },
+  { name: '--env with a list', words: sh(VARIABLES, '--env', 'ASKED_A=1,ASKED_B=2') },
+  {
+    name: '--env with --cleanenv',
+    words: sh(VARIABLES, '--cleanenv', '--env', 'ASKED=1'),
+    environment: { FROM_HOST: '1' }
+  },
+  { name: '--env is evaluated', words: sh(VARIABLES, '--env', 'ASKED=$HOME/x') },
+  { name: '--env with --no-eval', words: sh(VARIABLES, '--no-eval', '--env', 'ASKED=$HOME/x') },
+  {
+    name: 'APPTAINERENV_',
+    words: sh(VARIABLES),
+    environment: { APPTAINERENV_ASKED: 'prefix', SINGULARITYENV_FROM_OLD: 'older' }
+  },
+  {
+    name: 'PREPEND_PATH',
+    words: sh(VARIABLES),
+    environment: { APPTAINERENV_PREPEND_PATH: '/first', APPTAINERENV_APPEND_PATH: '/last' }
+  },
+  {
+    name: 'PATH of the host stays out',
+    words: sh(VARIABLES),
+    image: 'app',
+    environment: { PATH: '/host/bin:/usr/bin:/bin:/usr/sbin' }
+  },
+  {
+    name: 'LD_LIBRARY_PATH of the host stays out',
+    words: sh(VARIABLES),
+    environment: { LD_LIBRARY_PATH: '/host/lib' }
+  },
+  { name: 'HOME cannot be overridden', words: sh('echo $HOME', '--env', 'HOME=/elsewhere') },
+  { name: 'newlines in values', words: sh('echo "$FROM_HOST"'), environment: { FROM_HOST: 'two\nlines' } },
+  // Directories and mounts
+  { name: 'cwd', words: ['exec', '@IMAGE@', 'pwd'], cwd: '@SCRATCH@' },
+  { name: 'cwd below /usr', words: ['exec', '@IMAGE@', 'pwd'], cwd: '/usr/share' },
+  { name: 'cwd that the image lacks', words: ['exec', '@IMAGE@', 'pwd'], cwd: '/usr/share/zoneinfo' },
+  { name: '--pwd', words: ['exec', '--pwd', '/var/tmp', '@IMAGE@', 'pwd'] },
+  { name: '--home', words: sh('echo $HOME; cat $HOME/mark', '--home', '@SCRATCH@/home:/elsewhere') },
+  { name: '--no-home', words: sh('echo $HOME; ls -A $HOME', '--no-home') },
+  { name: '--bind', words: sh('cat /inside/mark', '--bind', '@SCRATCH@/home:/inside') },
+  { name: '--bind read-only', words: sh('echo x > /inside/mark', '--bind', '@SCRATCH@/home:/inside:ro') },
+  { name: '--bind of a file', words: sh('cat /etc/os-release', '--bind', '@SCRATCH@/home/mark:/etc/os-release') },
+  { name: '--bind of nothing', words: ['exec', '--bind', '/no/such/source:/inside', '@IMAGE@', 'true'] },
+  { name: '--bind list', words: sh('ls /a /b', '--bind', '@SCRATCH@/home:/a,@SCRATCH@/home:/b') },
+  { name: 'the image is read-only', words: sh('touch /usr/mark') },
+  { name: '--writable-tmpfs', words: sh('touch /usr/mark && ls /usr/mark', '--writable-tmpfs') },
+  // Ours has /dev/full, too, which POSIX programs may expect.
+  {
+    name: '--contain',
+    words: sh('ls -A /tmp $HOME; pwd; ls /dev | grep -vx full | sort', '--contain'),
+    cwd: '@SCRATCH@'
+  },
+  { name: '--no-mount tmp', words: sh('ls -A /tmp', '--no-mount', 'tmp') },
+  { name: 'passwd and group', words: sh('whoami; grep -c ^root: /etc/passwd; id -un; id -gn') },
+  { name: 'host files', words: sh('test -s /etc/hosts && echo hosts; test -e /etc/resolv.conf && echo resolv') },
+  { name: 'umask', words: sh('umask') },
+  { name: '/proc and /sys', words: sh('test -r /proc/self/status && test -d /sys/class && echo both') },
+  { name: '/dev', words: sh('echo x > /dev/null && head -c 4 /dev/zero | wc -c && test -d /dev/shm && echo shm') },
+  {
+    name: 'no_new_privs',
+    words: sh('grep NoNewPrivs /proc/self/status'),
+    // Apptainer leaves it out for root.
+    ours: { stdout: 'NoNewPrivs:\t1\n', status: 0 }
+  },
+  {
+    name: 'conventions',
+    words: sh('ls -d /.singularity.d /.singularity.d/env /.singularity.d/libs; readlink /singularity')
+  },
+  // Programs of the image
+  { name: 'run: command of the image', words: ['run', '@IMAGE@'], image: 'hello-world' },
+  { name: 'run: arguments replace it', words: ['run', '@IMAGE@', '/hello', 'x'], image: 'hello-world' },
+  { name: 'run: entrypoint with its command', words: ['run', '@IMAGE@'], image: 'app' },
+  {
+    name: 'run: entrypoint with arguments',
+    words: ['run', '@IMAGE@', 'a b', '$HOME', "it's"],
+    image: 'app',
+    // Apptainer has a shell evaluate them once more.
+    ours: { stdout: "app started with a b $HOME it's\nhello from /app/data\n", status: 0 }
+  },
+  { name: 'run --no-eval', words: ['run', '--no-eval', '@IMAGE@', 'a b', '$HOME', "it's"], image: 'app' },
+  { name: 'exec without a shell in the image', words: ['exec', '@IMAGE@', '/hello', 'x'], image: 'hello-world' },
+  { name: 'shell reads stdin', words: ['shell', '@IMAGE@'], image: 'busybox', input: 'echo from stdin\nexit 5\n' }
+];
