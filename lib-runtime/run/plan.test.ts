@@ -282,7 +282,6 @@ describe('a pivot plan', () => {
   });
 });
 
-
 describe('refusals', () => {
   it.each<[string, string, Partial<IHostFacts>]>([
     ['aarch64', "the image's architecture (arm64) cannot run on this host (amd64)", {}],
