@@ -12,6 +12,7 @@ import {
   freshLauncher,
   IS_ROOT,
   makeBusyboxTree,
+  processTree,
   PATH,
   temporaryDirectory,
   tryLauncher
@@ -71,11 +72,8 @@ beforeEach(() => {
   }
 });
 
-/** Entries that were made in the private `/`. */
-const made = (): string[] =>
-  readdirSync(`${base}/root`)
-    .filter(name => !existsSync(`/${name}`))
-    .sort();
+/** Entries that were made in the private `/`: all that its overlay's upper directory holds. */
+const made = (): string[] => readdirSync(upper).sort();
 const tree = (name: string, entries: Record<string, 'directory' | 'file' | { link: string }>): string => {
   const directory = join(base, 'trees', name);
   if (existsSync(directory)) {
@@ -256,11 +254,8 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
       const running = run(plan(one, { names: ['usr', 'app'] }), 'sleep 60', pid => (front = pid));
       await eventually(() => made().includes('app'), 'the entry');
       // All of its processes at once: front, supervisor and payload.
-      const group = execFileSync('pgrep', ['-f', `${launcher} run`], { encoding: 'utf8' })
-        .trim()
-        .split('\n')
-        .map(Number);
-      const own = group.filter(pid => pid === front || parents(pid).includes(front));
+      const own = processTree(front);
+      expect(own.length).toBeGreaterThanOrEqual(3);
       own.reverse().forEach(pid => {
         process.kill(pid, 'SIGSTOP');
       });
@@ -460,14 +455,3 @@ describe.skipIf(!IS_ROOT)('platform policy', () => {
     expect(trial).toMatchObject({ status: 0, records: [], stdout: 'cat\n' });
   });
 });
-
-/** Parents of a process, nearest first. */
-function parents(pid: number): number[] {
-  const found: number[] = [];
-  for (let at = pid; at > 1;) {
-    const stat = execFileSync('cat', [`/proc/${at}/stat`], { encoding: 'utf8' });
-    at = Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]);
-    found.push(at);
-  }
-  return found;
-}

@@ -14,6 +14,7 @@ import {
   PATH,
   pivotSteps,
   planned,
+  processTree,
   temporaryDirectory,
   tryLauncher
 } from './test-support.ts';
@@ -58,19 +59,6 @@ function pidsOf(word: string): number[] {
     })
     .map(Number);
 }
-/** pid and parent of every process of a launcher, the front process first. */
-function chain(front: number): number[] {
-  const found = [front];
-  for (const parent of found) {
-    try {
-      const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim();
-      found.push(...children.split(' ').filter(Boolean).map(Number));
-    } catch {
-      // ended meanwhile
-    }
-  }
-  return found;
-}
 let counter = 4000;
 /** A number of seconds that no other process sleeps: a name for a process. */
 const nap = (): string => String((counter += 1) + process.pid * 10_000);
@@ -108,9 +96,11 @@ describe.each(['host pids', 'own pids'])('a container with %s', kind => {
     );
     const caller = spawn('sh', ['-c', `"$0" run 3 4 3<"$1" 4>/dev/null & wait`, launcher, file], { stdio: 'ignore' });
     await eventually(() => pidsOf(word).length === 2, 'the processes');
+    const all = processTree(caller.pid ?? 0).slice(1);
+    expect(all.length).toBeGreaterThanOrEqual(4);
     caller.kill('SIGKILL');
     await gone(word);
-    await eventually(() => pidsOf(launcher).length === 0, 'the end of the launcher');
+    await eventually(() => all.every(pid => !existsSync(`/proc/${pid}`)), 'the end of the launcher');
   });
 
   it.each(['front', 'supervisor'])('is ended by kill -9 of the %s process', async victim => {
@@ -123,12 +113,12 @@ describe.each(['host pids', 'own pids'])('a container with %s', kind => {
       { onPid: pid => (front = pid) }
     );
     await eventually(() => pidsOf(word).length === 2, 'the processes');
-    const target = victim === 'front' ? front : chain(front)[1];
+    const target = victim === 'front' ? front : processTree(front)[1];
     process.kill(target ?? 0, 'SIGKILL');
     expect((await running).status).toBe(137);
     await gone(word);
     await eventually(
-      () => chain(front).every(pid => pid === front || !existsSync(`/proc/${pid}`)),
+      () => processTree(front).every(pid => pid === front || !existsSync(`/proc/${pid}`)),
       'the end of the launcher'
     );
   });

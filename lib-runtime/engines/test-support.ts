@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What the tests of the launcher share: a busybox tree, plans for it, runs with captured output. */
 import { execFileSync, spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildLauncher } from '../../scripts/build-launcher.mjs';
@@ -112,6 +112,20 @@ export function tryLauncher(
       resolve({ status: code ?? (signal === 'SIGKILL' ? 137 : 1), stdout, stderr, records });
     });
   });
+}
+
+/** A process and all its descendants, parents first. */
+export function processTree(root: number): number[] {
+  const found = [root];
+  for (const parent of found) {
+    try {
+      const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim();
+      found.push(...children.split(' ').filter(Boolean).map(Number));
+    } catch {
+      // ended meanwhile
+    }
+  }
+  return found;
 }
 
 /** Waits until `look` gives something else than undefined or false; fails after `seconds`. */
