@@ -7,83 +7,19 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jupyter_client.manager import KernelManager, start_new_kernel
+from kernels import Kernel, running_kernel, until_gone
 
 FAKE = Path(__file__).with_name("fake_runtime.mjs")
 
 
-@dataclass
-class Run:
-    """The messages of one cell: (seconds since its start, type, content)."""
-
-    messages: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
-
-    def text(self, name: str = "stdout") -> str:
-        return "".join(c["text"] for _t, kind, c in self.messages if kind == "stream" and c["name"] == name)
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [content for _t, k, content in self.messages if k == kind]
-
-    def when(self, text: str) -> float:
-        return next(t for t, kind, c in self.messages if kind == "stream" and text in c["text"])
-
-
-class Kernel:
-    def __init__(self, manager: KernelManager, client: Any) -> None:
-        self.manager = manager
-        self.client = client
-
-    def run(self, code: str, on_text: dict[str, Any] | None = None, timeout: float = 30) -> Run:
-        """Runs a cell; ``on_text`` calls something the first time a text is seen."""
-        result = Run()
-        waiting = dict(on_text or {})
-        began = time.monotonic()
-        request = self.client.execute(code)
-        while True:
-            message = self.client.get_iopub_msg(timeout=timeout)
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            kind, content = message["msg_type"], message["content"]
-            result.messages.append((time.monotonic() - began, kind, content))
-            for text in [text for text in waiting if kind == "stream" and text in content["text"]]:
-                waiting.pop(text)()
-            if kind == "status" and content["execution_state"] == "idle":
-                return result
-
-
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    state = tmp_path_factory.mktemp("state")
-    env = {**os.environ, "NBCONTAINER_RUNTIME": str(FAKE), "XDG_STATE_HOME": str(state)}
-    manager, client = start_new_kernel(kernel_name="python3", env=env)
-    try:
-        running = Kernel(manager, client)
-        assert not running.run("%load_ext nbcontainer").of("error")
-        yield running
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-def until_gone(pids: list[int], seconds: float = 5) -> list[int]:
-    """Those still alive at the end."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and any(map(alive, pids)):
-        time.sleep(0.02)
-    return [pid for pid in pids if alive(pid)]
+    state = str(tmp_path_factory.mktemp("state"))
+    with running_kernel(NBCONTAINER_RUNTIME=str(FAKE), XDG_STATE_HOME=state) as kernel:
+        yield kernel
 
 
 def test_output_comes_while_the_cell_runs(kernel: Kernel) -> None:
@@ -160,20 +96,13 @@ def test_a_flood_is_cut_and_the_log_has_it_all(kernel: Kernel) -> None:
 
 
 def test_a_killed_kernel_takes_the_container_with_it() -> None:
-    env = {**os.environ, "NBCONTAINER_RUNTIME": str(FAKE)}
-    manager, client = start_new_kernel(kernel_name="python3", env=env)
-    try:
-        kernel = Kernel(manager, client)
-        kernel.run("%load_ext nbcontainer\nimport os; print(os.getpid())")
-        pid = int(kernel.run("print(os.getpid())").text())
-        request = client.execute("%container exec IMAGE sh -c 'echo pids $PPID; exec sleep 100'")
+    with running_kernel(NBCONTAINER_RUNTIME=str(FAKE)) as kernel:
+        pid = int(kernel.run("import os; print(os.getpid())").text())
+        request = kernel.client.execute("%container exec IMAGE sh -c 'echo pids $PPID; exec sleep 100'")
         while True:
-            message = client.get_iopub_msg(timeout=20)
+            message = kernel.client.get_iopub_msg(timeout=20)
             if message["parent_header"].get("msg_id") == request and message["msg_type"] == "stream":
                 break
         runtime = int(message["content"]["text"].split()[1])
         os.kill(pid, signal.SIGKILL)
         assert until_gone([runtime]) == []
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)

@@ -16,6 +16,7 @@ COLAB = ["ipython==7.34.0", "ipykernel==6.17.1", "jupyter_client<8", "setuptools
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_magics_on_colabs_ipython(tmp_path: Path) -> None:
     venv.create(tmp_path, with_pip=True)
     python = tmp_path / "bin" / "python"
@@ -25,6 +26,6 @@ def test_magics_on_colabs_ipython(tmp_path: Path) -> None:
     run = [str(python), "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", *tests]
     # Node comes from this environment, found on PATH as it is on Colab.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    env = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "PATH": path}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parents[1]), str(HERE)]), "PATH": path}
     result = subprocess.run(run, env=env, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr

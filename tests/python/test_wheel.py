@@ -166,6 +166,7 @@ def test_the_quickstart_runs_in_a_clean_environment(installed: Environment) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_build_from_nothing(tmp_path: Path) -> None:
     """`pip wheel .` in a fresh clone with no Node.js on PATH: the build environment brings all of it."""
     clone = tmp_path / "clone"
