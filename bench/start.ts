@@ -33,11 +33,20 @@ function checked(result: IStandInResult, what: string): IStandInResult {
   return result;
 }
 
-/** The launcher's own binds, for bubblewrap: as much work, so that the comparison is fair. */
+/**
+ * The launcher's own binds, for bubblewrap: about as much work, so that the comparison is fair. What the launcher makes
+ * on the way (/etc/passwd of the container) is left out, in bubblewrap's favour.
+ */
 function bubblewrap(tree: string, plan: INamespacesPlan): string[] {
+  const stage = plan.steps.flatMap(({ step }) => (step.op === 'stage' ? [step.stage] : []))[0] ?? '/nowhere';
   const words: string[] = ['bwrap', '--ro-bind', tree, '/'];
   for (const { step } of plan.steps) {
-    if (step.op === 'bind' && step.target !== '/' && existsSync(join(tree, step.target))) {
+    if (
+      step.op === 'bind' &&
+      step.target !== '/' &&
+      !step.source.startsWith(stage) &&
+      existsSync(join(tree, step.target))
+    ) {
       words.push('--dev-bind', step.source, step.target);
     } else if (step.op === 'tmpfs' && existsSync(join(tree, step.target))) {
       words.push('--tmpfs', step.target);
