@@ -5,8 +5,8 @@ import { readFile } from 'node:fs/promises';
 import type { IImageRecord } from '../store/store.ts';
 import { ContainerError, printable } from '../support/errors.ts';
 import { identifyImage, type ILocalImage } from './local-image.ts';
-import { parseOciConfig } from './oci-config.ts';
-import { pullIntoStore, treeConfigPath, type IFetchRequest } from './pull.ts';
+import { parseOciConfig, treeConfigPath } from './oci-config.ts';
+import type { IFetchRequest } from './pull.ts';
 import { parseSource } from './source.ts';
 
 export interface IOpenOptions extends IFetchRequest {
@@ -57,7 +57,7 @@ async function findName(text: string, { store }: IOpenOptions): Promise<IImageRe
   }
 }
 
-function fetch(text: string, options: IOpenOptions): Promise<IImageRecord> {
+async function fetch(text: string, options: IOpenOptions): Promise<IImageRecord> {
   if (options.pull === false) {
     throw new ContainerError({
       code: 'not-found',
@@ -66,6 +66,8 @@ function fetch(text: string, options: IOpenOptions): Promise<IImageRecord> {
       fix: `Run nbcontainer pull ${printable(text)}`
     });
   }
+  // Loaded when needed: most starts find their image here, and the registry's side is most of the code.
+  const { pullIntoStore } = await import('./pull.ts');
   return pullIntoStore(text, options);
 }
 

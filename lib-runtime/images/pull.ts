@@ -12,6 +12,7 @@ import { throwIfCancelled } from './cancel.ts';
 import { writeTree } from './directory-sink.ts';
 import { openLayoutImage } from './layout-image.ts';
 import { identifyImage } from './local-image.ts';
+import { treeConfigPath } from './oci-config.ts';
 import { actsAsRoot } from './privilege.ts';
 import type { IRemoteImage } from './remote-image.ts';
 import { openRegistryImage } from './registry-image.ts';
@@ -235,11 +236,6 @@ async function fetchSif(
   } finally {
     await temporary.dispose();
   }
-}
-
-/** File beside the trees of an image that has no SIF: its OCI configuration. */
-export function treeConfigPath(store: Store, key: string): string {
-  return join(dirname(store.treePath(key, 'plain')), 'oci-config.json');
 }
 
 async function fetchTree(remote: IRemoteImage, request: IFetchRequest, key: string): Promise<IImageRecord> {
