@@ -8,7 +8,7 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { apptainerRoot } from '../platforms/apptainer-root.ts';
 import { REPOSITORY } from '../platforms/build.ts';
@@ -83,6 +83,26 @@ async function convert(contender: IContender, reference: string): Promise<IRun> 
 
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
 
+/** DESIGN's goals for ours: 200 MB of memory; on disk no more than the compressed blobs and the SIF. */
+const MEMORY_GOAL = 200e6;
+
+async function blobBytes(layout: string): Promise<number> {
+  const folder = join(layout, 'blobs', 'sha256');
+  const sizes = await Promise.all((await readdir(folder)).map(async name => (await stat(join(folder, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** What ours miss of the goals, in words. */
+function verdict(runs: readonly IRun[], blobs: number): string {
+  const memory = Math.max(...runs.map(run => run.memory));
+  const extra = Math.max(...runs.map(run => run.disk - run.size - blobs));
+  // A hundredth for directories and journals.
+  return [
+    `memory <= ${mebibytes(MEMORY_GOAL)} MiB ${memory <= MEMORY_GOAL ? 'met' : 'MISSED'}`,
+    `disk <= blobs (${mebibytes(blobs)} MiB) + SIF ${extra <= blobs / 100 ? 'met' : 'MISSED'}`
+  ].join(', ');
+}
+
 function details(name: string, runs: readonly IRun[]): string {
   const most = (pick: (run: IRun) => number): string => mebibytes(Math.max(...runs.map(pick)));
   return [
@@ -114,6 +134,7 @@ async function main(rounds: number): Promise<void> {
     );
     console.log('\nMedian time; peaks of memory, of disk (everything written, the SIF included) and size:');
     list.forEach(({ name }) => console.log(details(name, of(name))));
+    console.log(`\nOurs, zstd: ${verdict(of('ours, zstd'), await blobBytes(layout))}`);
   } finally {
     await registry.stop();
   }

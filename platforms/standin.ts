@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Runs commands on a stand-in from TypeScript: tests and benches. The command line is platforms/run.ts. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { dirname } from 'node:path';
 import { buildStandIn, REPOSITORY } from './build.ts';
 import { RECIPES, standInArguments, standInEnvironment } from './recipes.ts';
 import type { IStandInOptions, StandInName } from './recipes.ts';
+
+/** Whether this process may start stand-ins: real root with the right to make namespaces (not root of a plain docker). */
+export function standInsWork(): boolean {
+  return process.getuid?.() === 0 && spawnSync('unshare', ['-m', '-p', '-f', 'true'], { stdio: 'ignore' }).status === 0;
+}
 
 export interface ICommandLine {
   readonly program: string;

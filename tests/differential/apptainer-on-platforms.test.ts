@@ -8,10 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apptainerRoot, runApptainer, runInApptainerRoot } from '../../platforms/apptainer-root.ts';
-import { runOnStandIn } from '../../platforms/standin.ts';
+import { runOnStandIn, standInsWork } from '../../platforms/standin.ts';
 import { testImages } from '../support/images.ts';
 
-const enabled = process.env['NBCONTAINER_TEST_ALL'] === '1' && process.getuid?.() === 0;
+const enabled = process.env['NBCONTAINER_TEST_ALL'] === '1' && standInsWork();
 
 describe.runIf(enabled)('Apptainer 1.4.5', () => {
   let scratch: string;

@@ -9,12 +9,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apptainerRoot, runApptainer, runInApptainerRoot } from '../../platforms/apptainer-root.ts';
 import { REPOSITORY } from '../../platforms/build.ts';
+import { standInsWork } from '../../platforms/standin.ts';
 import type { IStandInResult } from '../../platforms/standin.ts';
 import { OS_NAMES, TEST_IMAGES, testImages } from '../support/images.ts';
 import { CASES } from './cases.ts';
 import type { ICase } from './cases.ts';
 
-const enabled = process.env['NBCONTAINER_TEST_ALL'] === '1' && process.getuid?.() === 0;
+const enabled = process.env['NBCONTAINER_TEST_ALL'] === '1' && standInsWork();
 const OURS = [process.execPath, join(REPOSITORY, 'lib-runtime', 'cli', 'main.ts')];
 
 describe.runIf(enabled)('beside Apptainer 1.4.5', () => {

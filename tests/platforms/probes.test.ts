@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What the runtime finds out about each stand-in by trying is what the stand-in is. */
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { REPOSITORY } from '../../platforms/build.ts';
 import type { StandInName } from '../../platforms/recipes.ts';
-import { runOnStandIn } from '../../platforms/standin.ts';
+import { runOnStandIn, standInsWork } from '../../platforms/standin.ts';
 import type { IHostFacts } from '../../lib-runtime/host/facts.ts';
 import { freshLauncher } from '../../lib-runtime/engines/test-support.ts';
 
@@ -25,8 +25,10 @@ function outcomes({ probes }: IHostFacts): Record<string, string> {
   return Object.fromEntries(Object.entries(probes).map(([name, { ok, errno }]) => [name, ok ? 'ok' : (errno ?? '?')]));
 }
 
-describe.runIf(process.getuid?.() === 0)('the probe', () => {
-  freshLauncher();
+describe.runIf(standInsWork())('the probe', () => {
+  beforeAll(() => {
+    freshLauncher();
+  });
   const NAMESPACES = ['user-namespace', 'mount-namespace', 'user-mount-namespace'];
   const MOUNTS = ['tmpfs', 'bind', 'bind-procfs', 'fresh-procfs', 'overlay', 'pivot-root'];
   const all = (names: readonly string[], outcome: string) => Object.fromEntries(names.map(name => [name, outcome]));

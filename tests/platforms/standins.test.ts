@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildStandIn, REPOSITORY } from '../../platforms/build.ts';
 import { capabilityMask, RECIPES, STAND_INS } from '../../platforms/recipes.ts';
 import type { IStandInOptions, StandInName } from '../../platforms/recipes.ts';
-import { collect, runOnStandIn, startOnStandIn } from '../../platforms/standin.ts';
+import { collect, runOnStandIn, standInsWork, startOnStandIn } from '../../platforms/standin.ts';
 
-const isRoot = process.getuid?.() === 0;
+const works = standInsWork();
 /** busybox's mount reports the errno in words; util-linux turns EACCES into "read-only". */
 const MOUNT = 'busybox mount';
 
@@ -24,7 +24,7 @@ async function shell(name: StandInName, script: string, options: IStandInOptions
   return runOnStandIn(name, ['sh', '-c', script], options);
 }
 
-describe.runIf(isRoot).each(STAND_INS)('every stand-in: %s', name => {
+describe.runIf(works).each(STAND_INS)('every stand-in: %s', name => {
   it('runs a command with its input, output, errors and status', async () => {
     const result = await shell(name, 'id -u; cat; echo warning >&2; exit 7', { input: 'hello\n' });
     expect(result).toEqual({ status: 7, stdout: '0\nhello\n', stderr: 'warning\n' });
@@ -77,7 +77,7 @@ describe.runIf(isRoot).each(STAND_INS)('every stand-in: %s', name => {
   });
 });
 
-describe.runIf(isRoot)('vm-root', () => {
+describe.runIf(works)('vm-root', () => {
   it('has the rights and devices of the machine', async () => {
     const status = readFileSync('/proc/self/status', 'utf8');
     const effective = /^CapEff:\s*(\w+)$/m.exec(status)?.[1];
@@ -108,7 +108,7 @@ async function attempts(name: StandInName, commands: readonly string[], options:
   );
 }
 
-describe.runIf(isRoot)('colab', () => {
+describe.runIf(works)('colab', () => {
   it("has docker's capabilities and SYS_ADMIN", async () => {
     const mask = capabilityMask(RECIPES.colab.capabilities ?? []);
     expect(mask).toBe('a82425fb');
@@ -175,7 +175,7 @@ describe.runIf(isRoot)('colab', () => {
   });
 });
 
-describe.runIf(isRoot)('kaggle', () => {
+describe.runIf(works)('kaggle', () => {
   it("has docker's default capabilities and no /dev/fuse, loop or kmsg", async () => {
     const { stdout } = await shell('kaggle', 'grep CapEff /proc/self/status; pwd; ls /dev');
     expect(stdout).toContain(`CapEff:\t${'a80425fb'.padStart(16, '0')}\n/kaggle/working\n`);

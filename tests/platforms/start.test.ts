@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REPOSITORY } from '../../platforms/build.ts';
 import { STAND_INS } from '../../platforms/recipes.ts';
 import type { StandInName } from '../../platforms/recipes.ts';
-import { collect } from '../../platforms/standin.ts';
+import { collect, standInsWork } from '../../platforms/standin.ts';
 import type { IResultRow } from '../../platforms/table.ts';
 import { OS_NAMES, TEST_IMAGES } from '../support/images.ts';
 import { makePlatformWorkplace } from './workplace.ts';
@@ -22,7 +22,7 @@ const SAME_ROOT = '[ "$(root)" = "$before" ] || { echo "/ has changed"; diff <(e
 /** With a mount namespace; the others run below PRoot. */
 const NATIVE: readonly StandInName[] = ['vm-root', 'colab'];
 
-describe.runIf(process.getuid?.() === 0)('real images on the stand-ins', () => {
+describe.runIf(standInsWork())('real images on the stand-ins', () => {
   let place: IPlatformWorkplace;
   const rows: IResultRow[] = [];
   beforeAll(async () => {
