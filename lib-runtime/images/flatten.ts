@@ -55,7 +55,12 @@ export async function flattenLayers(
       return ambiguous;
     }
     await pass.addHiddenTargets(options.signal);
-    cover.merge(pass.change, level);
+    // Nothing lies below the last one, usually the largest.
+    if (level < layers.length - 1) {
+      cover.merge(pass.change, level);
+    } else {
+      cover.settle(pass.change);
+    }
   }
   for (const entry of cover.made()) {
     await sink.add(entry);
@@ -94,6 +99,11 @@ class Cover {
     change.taken.forEach(path => this.#taken.set(path, level));
     change.blocked.forEach(path => this.#blocked.set(path, level));
     change.implied.forEach(path => this.#implied.set(path, level));
+    this.settle(change);
+  }
+
+  /** The part of merge() that counts when no layer follows. */
+  settle(change: ICoverChange): void {
     change.made.forEach(entry => this.#made.set(entry.path, entry));
     change.added.forEach(path => this.#made.delete(path));
   }
@@ -132,7 +142,7 @@ interface IInode {
   /** Path under which the sink has it. */
   added?: string;
   /** Visible hard links to a path that an upper layer hides. */
-  readonly wanted: string[];
+  wanted?: string[];
 }
 
 /** `implied`: a whiteout lies below it; `made`: an entry does. */
@@ -290,7 +300,7 @@ class LayerPass {
     if (this.#cover.implies(path)) {
       return 'an upper layer reaches a directory through it';
     }
-    const inode = entry.type === 'hardlink' ? this.#own.get(entry.linkTarget ?? '') : { index, entry, wanted: [] };
+    const inode = entry.type === 'hardlink' ? this.#own.get(entry.linkTarget ?? '') : { index, entry };
     if (typeof inode !== 'object') {
       return 'it is a hard link to a file of a lower layer';
     }
@@ -308,7 +318,7 @@ class LayerPass {
     } else if (inode.added !== undefined) {
       await this.#sink.add(hardlink(inode.entry, path, inode.added));
     } else {
-      inode.wanted.push(path);
+      inode.wanted = [...(inode.wanted ?? []), path];
       this.#waiting.add(inode);
     }
     return undefined;

@@ -11,7 +11,8 @@ export function mapsAllIds(uidMap: string): boolean {
     .trim()
     .split('\n')
     .map(line => line.trim().split(/\s+/).map(Number));
-  return ranges.some(([inside = 1, , count = 0]) => inside === 0 && count >= 65535);
+  const total = ranges.reduce((sum, [, , count = 0]) => sum + count, 0);
+  return ranges.some(([inside]) => inside === 0) && total >= 65535;
 }
 
 /** True when this process restores ownership of an unpacked image. */
