@@ -119,7 +119,8 @@ interface IPlan {
 const plan: fc.Arbitrary<IPlan> = fc.record({
   parts: fc.array(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 4 }),
   kind: fc.constantFrom('file', 'file', 'file', 'directory', 'symlink', 'fifo', 'hardlink'),
-  mode: fc.integer({ min: 0, max: 0o7777 }),
+  // An ordinary user could not read back what unsquashfs unpacks with mode 0.
+  mode: fc.integer({ min: 0, max: 0o7777 }).map(mode => (isRoot ? mode : mode | 0o700)),
   owner: fc.constantFrom(0, 1000, 65534, 4_000_000_000),
   size: fc.constantFrom(0, 1, 100, 4095, 4096, 4097, 20_000, 131_071, 131_072, 300_000),
   seed: fc.integer({ min: 0, max: 3 })
