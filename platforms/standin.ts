@@ -47,14 +47,17 @@ export interface IStandInResult {
   readonly stderr: string;
 }
 
-/** Starts a command; the caller waits for it. */
+/** Starts a command; the caller waits for it. It dies with the caller, so that an aborted test leaves nothing running. */
 export async function startOnStandIn(
   name: StandInName,
   command: readonly string[],
   options: IStandInOptions & { readonly stdio?: StdioOptions } = {}
 ): Promise<ChildProcess> {
   const line = await standInCommand(name, command, options);
-  return spawn(line.program, line.arguments, { env: line.environment, stdio: options.stdio ?? 'pipe' });
+  return spawn(line.program, ['--die-with-parent', ...line.arguments], {
+    env: line.environment,
+    stdio: options.stdio ?? 'pipe'
+  });
 }
 
 /**

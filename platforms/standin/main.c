@@ -70,6 +70,8 @@ static int parse(int argc, char **argv, struct recipe *recipe) {
       recipe->dev_fuse = true;
     } else if (strcmp(word, "--shared-root") == 0) {
       recipe->shared_root = true;
+    } else if (strcmp(word, "--die-with-parent") == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
     } else if (strcmp(word, "--hostname") == 0) {
       recipe->hostname = next_word(argc, argv, &i);
     } else if (strcmp(word, "--cwd") == 0) {

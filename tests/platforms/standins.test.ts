@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The stand-ins refuse what the platforms refuse, permit what they permit, and leave nothing behind. */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,6 +75,20 @@ describe.runIf(works).each(STAND_INS)('every stand-in: %s', name => {
     child.kill('SIGKILL');
     await expect.poll(() => processesWith(mark)).toEqual([]);
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).toBe(mounts);
+  });
+});
+
+describe.runIf(works)('a stand-in of a test', () => {
+  it('dies with the process that started it', async () => {
+    const mark = `3001.${process.pid}`;
+    const program = [
+      `import { startOnStandIn } from ${JSON.stringify(join(REPOSITORY, 'platforms', 'standin.ts'))};`,
+      `await startOnStandIn('kaggle', ['sleep', '${mark}'], { stdio: 'ignore' });`
+    ].join('\n');
+    const starter = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'ignore' });
+    await expect.poll(() => processesWith(mark).length, { timeout: 10_000 }).toBeGreaterThan(1);
+    starter.kill('SIGKILL');
+    await expect.poll(() => processesWith(mark)).toEqual([]);
   });
 });
 
