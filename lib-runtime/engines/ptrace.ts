@@ -25,6 +25,8 @@ export interface IPtraceLaunch {
   readonly files: Readonly<Record<string, string>>;
   /** Empty directories that go away at the end, by name. */
   readonly directories: readonly string[];
+  /** Numbers of the capabilities that PRoot and all below it give up first; none: it keeps what the caller has. */
+  readonly confinement?: readonly number[];
   /** Performed inside, before the command: umask, no-new-privileges, chdir. */
   readonly steps: readonly IPlannedStep[];
   readonly execution: IExecution;
@@ -52,11 +54,14 @@ export async function launchPtrace(plan: IPtraceLaunch, options: ILaunchOptions)
   const launcher = options.launcher ?? launcherPath();
   const directory = await mkdtemp(join(tmpdir(), 'nbcontainer-'));
   try {
-    const abilities = testProot(plan.program, launcher, directory);
+    const confined = plan.confinement?.length ? [launcher, 'confine', plan.confinement.join(',')] : [];
+    const proot = [...confined, plan.program] as const;
+    const abilities = testProot(proot, launcher, directory);
     const paths = await generate(plan, directory);
     const fill = (text: string): string =>
       text.replace(/@([\w-]+)@/g, (whole, name: string) => paths.get(name) ?? whole);
     const words = [
+      ...proot,
       '-v',
       '-1',
       ...(abilities.killOnExit ? ['--kill-on-exit'] : []),
@@ -97,11 +102,13 @@ export interface IProotAbilities {
 /**
  * Tries PRoot: it has to bring the launcher to the point where that prints its usage.
  *
+ * @param proot its path, behind the words that confine it.
  * @throws ContainerError `launch` when it works neither with nor without seccomp.
  */
-export function testProot(program: string, launcher: string, directory: string): IProotAbilities {
+export function testProot(proot: readonly string[], launcher: string, directory: string): IProotAbilities {
+  const [first = '', ...before] = proot;
   const attempt = (words: readonly string[], extra: NodeJS.ProcessEnv): ReturnType<typeof spawnSync> =>
-    spawnSync(program, words, {
+    spawnSync(first, [...before, ...words], {
       env: { PROOT_TMP_DIR: directory, ...extra },
       timeout: SELF_TEST,
       killSignal: 'SIGKILL',
@@ -117,13 +124,13 @@ export function testProot(program: string, launcher: string, directory: string):
     }
     const said = String(result.stderr ?? '')
       .split('\n')
-      .find(line => line.includes('proot'));
+      .find(line => line.includes('proot') || line.startsWith('nbcontainer-launcher: '));
     problem = result.error?.message ?? said ?? `it ended with status ${result.status ?? result.signal}`;
   }
   throw new ContainerError({
     code: 'launch',
     step: 'launch: ptrace',
-    message: `PRoot (${program}) does not work on this machine`,
+    message: `PRoot (${proot.at(-1)}) does not work on this machine`,
     reason: problem,
     fix: 'See nbcontainer doctor for what this machine denies'
   });
@@ -138,7 +145,9 @@ function run(
   return new Promise((resolve, reject) => {
     const streams = typeof options.stdio === 'string' ? Array(3).fill(options.stdio) : options.stdio;
     const foreground = options.foreground ?? streams.includes('inherit');
-    const child = spawn(plan.program, words, { env, stdio: [...streams, 'pipe', 'pipe'], cwd: '/' });
+    // The launcher that confines becomes PRoot itself: there is one process, and it is PRoot's.
+    const [first = plan.program, ...rest] = words;
+    const child = spawn(first, rest, { env, stdio: [...streams, 'pipe', 'pipe'], cwd: '/' });
     const failures: StatusRecord[] = [];
     let timer: NodeJS.Timeout | undefined;
     const decoder = new StatusDecoder(record => {

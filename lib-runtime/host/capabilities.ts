@@ -15,6 +15,14 @@ export function capabilityNames(mask: string): string[] {
   return NAMES.filter((_name, bit) => (bits >> BigInt(bit)) & 1n).map(name => `CAP_${name}`);
 }
 
+/**
+ * Bits of capabilities by their symbolic names (`CAP_CHOWN` is 0), as linux/capability.h numbers them; unknown names
+ * are left out.
+ */
+export function capabilityNumbers(names: readonly string[]): number[] {
+  return names.map(name => NAMES.indexOf(name.replace(/^CAP_/, ''))).filter(number => number >= 0);
+}
+
 /** Reads the two; no capability and 022 where the text does not say (`Umask` is there since Linux 4.7). */
 export function parseStatus(status: string): { readonly capabilities: string[]; readonly umask: number } {
   const field = (name: string): string => new RegExp(`^${name}:\\s*(\\w+)$`, 'm').exec(status)?.[1] ?? '';

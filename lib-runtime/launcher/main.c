@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "execute.h"
 #include "identity.h"
 #include "ledger.h"
@@ -25,6 +26,7 @@ const char *__asan_default_options(void) { return "detect_leaks=0"; }
 static const char USAGE[] = "usage: nbcontainer-launcher run PLAN_FD STATUS_FD\n"
                             "       nbcontainer-launcher probe\n"
                             "       nbcontainer-launcher sweep DIRECTORY\n"
+                            "       nbcontainer-launcher confine CAPABILITIES PROGRAM [ARGUMENT...]\n"
                             "Started by nbcontainer, not by hand.\n";
 
 static int parse_fd(const char *text) {
@@ -68,6 +70,8 @@ int main(int argc, char **argv) {
         if (plan_fd >= 0 && status_fd >= 0 && plan_fd != status_fd) {
             return run(plan_fd, status_fd);
         }
+    } else if (argc >= 4 && strcmp(argv[1], "confine") == 0) {
+        return confine(argv[2], argv + 3);
     } else if (argc == 2 && strcmp(argv[1], "probe") == 0) {
         return run_probes();
     } else if (argc == 3 && strcmp(argv[1], "sweep") == 0) {
