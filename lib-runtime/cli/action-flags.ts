@@ -35,6 +35,22 @@ export const ACTION_FLAGS: readonly IFlag[] = [
     keys: ['NO_MOUNT']
   },
   { flags: '-c, --contain', help: 'minimal /dev, empty home and /tmp', keys: ['CONTAIN'] },
+  {
+    flags: '-C, --containall',
+    help: 'as --contain, with namespaces for process ids and IPC, and no environment of the host',
+    keys: ['CONTAINALL']
+  },
+  {
+    flags: '--compat',
+    help: 'as Docker would: --containall --writable-tmpfs --no-init --no-umask --no-eval',
+    keys: ['COMPAT']
+  },
+  { flags: '-p, --pid', help: 'a namespace for process ids', keys: ['PID', 'UNSHARE_PID'] },
+  { flags: '--no-pid', help: 'none, also with --containall', keys: ['NO_PID'] },
+  { flags: '-i, --ipc', help: 'a namespace for shared memory and message queues', keys: ['IPC', 'UNSHARE_IPC'] },
+  { flags: '--uts', help: 'a namespace for the host name', keys: ['UTS', 'UNSHARE_UTS'] },
+  { flags: '--no-umask', help: 'umask 0022 instead of the one of the caller', keys: ['NO_UMASK'] },
+  { flags: '--no-init', help: 'no init process beside the command with --pid', keys: ['NO_INIT', 'NOSHIMINIT'] },
   { flags: '--writable-tmpfs', help: 'writes go to memory and are lost at the end', keys: ['WRITABLE_TMPFS'] },
   { flags: '--nv', help: "bring the host's NVIDIA driver along", keys: ['NV'] },
   { flags: '--hostname <name>', help: 'host name in the container', keys: ['HOSTNAME'] },
@@ -44,9 +60,6 @@ export const ACTION_FLAGS: readonly IFlag[] = [
 
 /** Flags of Apptainer that nbcontainer knows but does not honour yet: a plain word instead of "unknown option". */
 export const NOT_YET: Readonly<Record<string, string>> = {
-  '--containall': 'use --contain --cleanenv',
-  '-C': 'use --contain --cleanenv',
-  '--compat': 'use --contain --cleanenv --writable-tmpfs --no-eval',
   '--fakeroot': 'leave it out: nbcontainer needs it nowhere to start',
   '-f': 'leave it out: nbcontainer needs it nowhere to start',
   '--userns': 'leave it out: nbcontainer makes a user namespace where one is needed',
@@ -56,13 +69,8 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   '-o': 'use --writable-tmpfs, or --bind a directory that can be written',
   '--writable': 'use --writable-tmpfs',
   '-w': 'use --writable-tmpfs',
-  '--pid': 'leave it out',
-  '-p': 'leave it out',
-  '--ipc': 'leave it out',
-  '-i': 'leave it out',
   '--net': 'leave it out: the network of the host is always shared',
   '-n': 'leave it out: the network of the host is always shared',
-  '--uts': 'leave it out',
   '--rocm': 'only NVIDIA cards are supported so far',
   '--nvccli': 'use --nv',
   '--mount': 'use --bind',
@@ -78,7 +86,5 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   '--drop-caps': 'leave it out',
   '--keep-privs': 'leave it out',
   '--no-privs': 'leave it out',
-  '--apply-cgroups': 'resource limits are not supported yet',
-  '--no-init': 'leave it out: there is no shim init',
-  '--no-umask': 'leave it out'
+  '--apply-cgroups': 'resource limits are not supported yet'
 };

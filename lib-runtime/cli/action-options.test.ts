@@ -19,9 +19,31 @@ describe('runSpec', () => {
     ['CLEANENV', { APPTAINER_CLEANENV: 'true' }, { cleanEnvironment: true }],
     ['CWD', { APPTAINER_CWD: '/w' }, { workingDirectory: '/w' }],
     ['HOME', { APPTAINER_HOME: '/a:/b' }, { home: { source: '/a', target: '/b' } }],
+    ['CONTAINALL', { APPTAINER_CONTAINALL: '1' }, { contain: true, pid: true, ipc: true, cleanEnvironment: true }],
+    ['NO_PID', { APPTAINER_CONTAINALL: '1', APPTAINER_NO_PID: '1' }, { contain: true, pid: false }],
+    ['COMPAT', { APPTAINER_COMPAT: '1' }, { contain: true, noUmask: true, writableTmpfs: true, noEval: true }],
+    ['UNSHARE_PID', { SINGULARITY_UNSHARE_PID: '1' }, { pid: true }],
+    ['IPC', { APPTAINER_IPC: '1' }, { ipc: true }],
+    ['UTS', { APPTAINER_UTS: '1' }, { uts: true }],
+    ['NO_UMASK', { APPTAINER_NO_UMASK: '1' }, { noUmask: true }],
     ['NO_MOUNT', { APPTAINER_NO_MOUNT: 'tmp,cwd' }, { noMount: ['tmp', 'cwd'] }]
   ])('reads %s from the environment', (_, environment, expected) => {
     expect(runSpec('exec', [], none, environment)).toMatchObject(expected);
+  });
+
+  it.each([
+    ['--containall', { containall: true }, { contain: true, cleanEnvironment: true, pid: true, ipc: true, uts: false }],
+    ['--containall --no-pid', { containall: true, pid: false }, { contain: true, pid: false, ipc: true }],
+    ['--contain', { contain: true }, { contain: true, cleanEnvironment: false, pid: false, ipc: false }],
+    [
+      '--compat',
+      { compat: true },
+      { contain: true, pid: true, ipc: true, cleanEnvironment: true, writableTmpfs: true, noUmask: true, noEval: true }
+    ],
+    ['--pid --ipc --uts', { pid: true, ipc: true, uts: true }, { pid: true, ipc: true, uts: true, contain: false }],
+    ['--no-umask', { umask: false }, { noUmask: true }]
+  ])('%s', (_, values, expected) => {
+    expect(runSpec('exec', [], values, {})).toMatchObject(expected);
   });
 
   it('adds binds of flags after those of the environment', () => {

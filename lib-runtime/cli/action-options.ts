@@ -16,6 +16,14 @@ export interface IActionValues {
   /** `--no-mount`: commander stores it under the positive name, `true` when it was not given. */
   readonly mount?: readonly string[] | boolean;
   readonly contain?: boolean;
+  readonly containall?: boolean;
+  readonly compat?: boolean;
+  /** False for --no-pid. */
+  readonly pid?: boolean;
+  readonly ipc?: boolean;
+  readonly uts?: boolean;
+  /** False for --no-umask. */
+  readonly umask?: boolean;
   readonly writableTmpfs?: boolean;
   readonly nv?: boolean;
   readonly hostname?: string;
@@ -41,7 +49,8 @@ export function runSpec(
   envFile: Readonly<Record<string, string>> = {}
 ): IRunSpec {
   const text = (keys: readonly string[]): string | undefined => lookUp(environment, keys);
-  const yes = (given: boolean | undefined, key: string): boolean => given ?? isTrue(text([key]), key);
+  const yes = (given: boolean | undefined, ...keys: string[]): boolean => given ?? isTrue(text(keys), keys[0] ?? '');
+  const no = (given: boolean | undefined, key: string): boolean => given === false || isTrue(text([key]), key);
   const list = (given: readonly string[] | undefined, keys: readonly string[]): string[] => {
     const inherited = keys.map(key => text([key])).filter((value): value is string => Boolean(value));
     return [...inherited, ...(given ?? [])];
@@ -52,21 +61,28 @@ export function runSpec(
   const hostname = values.hostname ?? text(['HOSTNAME']);
   const engine = oneOf('--engine', values.engine, ['namespaces', 'ptrace']);
   const root = oneOf('--root', values.root, ['pivot', 'in-place']);
+  const compat = yes(values.compat, 'COMPAT');
+  const containAll = compat || yes(values.containall, 'CONTAINALL');
+  const noPid = no(values.pid, 'NO_PID');
   return {
     ...DEFAULT_SPEC,
     action,
     command,
     binds: list(values.bind, ['BINDPATH', 'BIND']).flatMap(parseBinds),
     environment: { ...envFile, ...parseVariables(list(values.env, ['ENV'])) },
-    cleanEnvironment: yes(values.cleanenv, 'CLEANENV'),
-    noHome: values.home === false || isTrue(text(['NO_HOME']), 'NO_HOME'),
+    cleanEnvironment: containAll || yes(values.cleanenv, 'CLEANENV'),
+    noHome: no(values.home === false ? false : undefined, 'NO_HOME'),
     noMount: list(Array.isArray(values.mount) ? values.mount : undefined, ['NO_MOUNT']).flatMap(names =>
       names.split(',')
     ),
-    contain: yes(values.contain, 'CONTAIN'),
-    writableTmpfs: yes(values.writableTmpfs, 'WRITABLE_TMPFS'),
+    contain: containAll || yes(values.contain, 'CONTAIN'),
+    pid: !noPid && (containAll || yes(values.pid, 'PID', 'UNSHARE_PID')),
+    ipc: containAll || yes(values.ipc, 'IPC', 'UNSHARE_IPC'),
+    uts: yes(values.uts, 'UTS', 'UNSHARE_UTS'),
+    noUmask: compat || no(values.umask, 'NO_UMASK'),
+    writableTmpfs: compat || yes(values.writableTmpfs, 'WRITABLE_TMPFS'),
     nv: yes(values.nv, 'NV'),
-    noEval: values.eval === false || isTrue(text(['NO_EVAL']), 'NO_EVAL'),
+    noEval: compat || no(values.eval, 'NO_EVAL'),
     ...(cwd !== undefined && { workingDirectory: cwd }),
     ...(home !== undefined && { home: parseHome(home) }),
     ...(shell !== undefined && { shell }),

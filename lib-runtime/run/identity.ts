@@ -5,7 +5,12 @@ import type { Step } from '../engines/steps.ts';
 
 export type Identity =
   /** `privileged`: no user namespace is involved, so loop devices and host entries are within reach. */
-  | { readonly ok: true; readonly privileged: boolean; readonly unshare: Step; readonly reason: string }
+  | {
+      readonly ok: true;
+      readonly privileged: boolean;
+      readonly unshare: Extract<Step, { op: 'unshare' }>;
+      readonly reason: string;
+    }
   | { readonly ok: false; readonly reason: string };
 
 /** Real root with the right to mount: CAP_SYS_ADMIN and a mount namespace that could be made. */
@@ -13,14 +18,13 @@ export function isPrivileged(host: IHostFacts): boolean {
   return host.account.uid === 0 && host.capabilities.includes('CAP_SYS_ADMIN') && host.probes['mount-namespace'].ok;
 }
 
-/** Pure. `uts` adds a uts namespace for --hostname. */
-export function callerIdentity(host: IHostFacts, uts: boolean): Identity {
-  const extra = uts ? (['uts'] as const) : [];
+/** Pure. */
+export function callerIdentity(host: IHostFacts): Identity {
   if (isPrivileged(host)) {
     return {
       ok: true,
       privileged: true,
-      unshare: { op: 'unshare', namespaces: ['mount', ...extra] },
+      unshare: { op: 'unshare', namespaces: ['mount'] },
       reason: 'root with CAP_SYS_ADMIN may mount; no user namespace is needed'
     };
   }
@@ -37,7 +41,7 @@ export function callerIdentity(host: IHostFacts, uts: boolean): Identity {
     privileged: false,
     unshare: {
       op: 'unshare',
-      namespaces: ['user', 'mount', ...extra],
+      namespaces: ['user', 'mount'],
       uidMap: `${uid} ${uid} 1`,
       gidMap: `${gid} ${gid} 1`
     },

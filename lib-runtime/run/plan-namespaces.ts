@@ -5,12 +5,13 @@ import type { IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
 import { callerIdentity, errnoText, type Identity } from './identity.ts';
 import { isMerged, mergedListings, needsMerging } from './image-tree.ts';
+import { type IIsolation, isolation } from './isolation.ts';
 import { bridges, inPlaceMounts, inPlaceSteps } from './in-place.ts';
-import type { IMounts } from './mounts.ts';
+import type { IMounts, Mount } from './mounts.ts';
 import type { INamespacesPlan, INote, IRefusal } from './plan-types.ts';
 import { chooseRootfs } from './rootfs.ts';
 import type { IRunSpec } from './spec.ts';
-import { underlaySteps } from './underlay.ts';
+import { type IFreshProc, underlaySteps } from './underlay.ts';
 
 /** An engine or root that was passed over, and why. */
 export interface IPassedOver {
@@ -36,7 +37,7 @@ const SKELETON_BYTES = 32 * MIB;
 /** A pivot plan, an in-place plan, a refusal of a wish, or why there is neither plan. */
 export function namespacesPlan(input: IPlanInput): INamespacesPlan | IRefusal | IPassedOver {
   const { spec, host, mounts } = input;
-  const identity = callerIdentity(host, spec.hostname !== undefined);
+  const identity = callerIdentity(host);
   if (!identity.ok) {
     return passedOver('namespaces', identity.reason);
   }
@@ -62,8 +63,11 @@ export function namespacesPlan(input: IPlanInput): INamespacesPlan | IRefusal | 
 }
 
 function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRefusal {
-  const { spec, host, image, mounts, execution } = input;
+  const { spec, host, image, execution } = input;
   const stage = stageOf(host);
+  const showsProc = input.mounts.mounts.some(({ purpose }) => purpose === 'proc');
+  const isolated = isolation(spec, host, 'pivot', showsProc);
+  const mounts = isolated.freshProc ? { ...input.mounts, mounts: input.mounts.mounts.map(freshProc) } : input.mounts;
   const writable = writableRoot(spec, host, identity);
   if (writable?.kind === 'refusal') {
     return writable;
@@ -81,7 +85,7 @@ function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRef
     return underlay;
   }
   const pivots = host.probes['pivot-root'].ok;
-  const notes: INote[] = [...rootfs.notes, ...underlay.notes, ...mounts.notes];
+  const notes: INote[] = [...isolated.notes, ...rootfs.notes, ...underlay.notes, ...mounts.notes];
   if (!pivots) {
     const text = `pivot_root is denied here${errnoText(host.probes['pivot-root'])}: chroot takes its place`;
     notes.push({ level: 'info', text });
@@ -92,7 +96,7 @@ function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRef
     root: 'pivot',
     rootfs: rootfs.demand,
     steps: [
-      ...opening(identity, stage, writable?.sizeBytes ?? SKELETON_BYTES),
+      ...opening(identity, isolated, stage, writable?.sizeBytes ?? SKELETON_BYTES),
       ...(rootfs.step ? [rootfs.step] : []),
       ...(writable ? [overlayStep(rootfs.path, stage, identity)] : []),
       ...underlay.steps,
@@ -109,6 +113,7 @@ function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRef
 function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamespacesPlan | IRefusal | IPassedOver {
   const { spec, host, image, mounts, execution } = input;
   const stage = stageOf(host);
+  const isolated = isolation(spec, host, 'in-place', true);
   const needed = inPlaceMounts(mounts.mounts);
   if (needed.kind === 'refusal') {
     return needed;
@@ -150,7 +155,7 @@ function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamesp
     root: 'in-place',
     rootfs: rootfs.demand,
     steps: [
-      ...opening(identity, stage, writable?.sizeBytes ?? SKELETON_BYTES),
+      ...opening(identity, isolated, stage, writable?.sizeBytes ?? SKELETON_BYTES),
       ...(rootfs.step ? [rootfs.step] : []),
       ...(writable ? [overlayStep(rootfs.path, stage, identity)] : []),
       ...underlay.steps,
@@ -158,7 +163,7 @@ function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamesp
       ...closing(spec, host, mounts)
     ],
     execution,
-    notes: [{ level: 'info', text }, ...rootfs.notes, ...underlay.notes, ...mounts.notes]
+    notes: [{ level: 'info', text }, ...isolated.notes, ...rootfs.notes, ...underlay.notes, ...mounts.notes]
   };
 }
 
@@ -166,15 +171,23 @@ function stageOf(host: IHostFacts): string {
   return `${host.runtimeDirectory}/stage`;
 }
 
-function opening(identity: Granted, stage: string, sizeBytes: number): IPlannedStep[] {
+function opening(identity: Granted, isolated: IIsolation, stage: string, sizeBytes: number): IPlannedStep[] {
+  const { unshare } = identity;
+  const namespaces = [...unshare.namespaces, ...isolated.namespaces];
   return [
-    { step: identity.unshare, reason: identity.reason },
+    { step: { ...unshare, namespaces }, reason: identity.reason },
     { step: { op: 'private' }, reason: 'nothing that is mounted from here on is seen outside' },
     { step: { op: 'stage', stage, sizeBytes }, reason: 'the root is assembled here' }
   ];
 }
 
-function closing(spec: IRunSpec, host: IHostFacts, mounts: IMounts): IPlannedStep[] {
+function freshProc(mount: Mount): Mount | IFreshProc {
+  return mount.purpose === 'proc'
+    ? { kind: 'procfs', target: mount.target, purpose: 'proc', reason: 'the processes of the pid namespace' }
+    : mount;
+}
+
+function closing(spec: IRunSpec, host: IHostFacts, mounts: Pick<IMounts, 'workingDirectories'>): IPlannedStep[] {
   const hostname: IPlannedStep[] =
     spec.hostname === undefined ? [] : [{ step: { op: 'hostname', name: spec.hostname }, reason: '--hostname' }];
   return [

@@ -5,6 +5,7 @@ import type { IImageFacts } from '../images/image.ts';
 import { containerCommand } from './command.ts';
 import { containerEnvironment } from './environment.ts';
 import { containerMounts } from './mounts.ts';
+import { isolationUnderPtrace } from './isolation.ts';
 import { type IPassedOver, type IPlanInput, namespacesPlan, passedOver } from './plan-namespaces.ts';
 import { ptracePlan } from './plan-ptrace.ts';
 import type { INote, IRefusal, Plan } from './plan-types.ts';
@@ -18,10 +19,11 @@ import type { IRunSpec } from './spec.ts';
  */
 export function planRun(
   spec: IRunSpec,
-  host: IHostFacts,
+  machine: IHostFacts,
   image: IImageFacts,
   environment: Readonly<Record<string, string | undefined>>
 ): Plan | IRefusal {
+  const host = spec.noUmask ? { ...machine, umask: 0o022 } : machine;
   const wrong = architectureRefusal(host, image);
   if (wrong !== undefined) {
     return wrong;
@@ -63,7 +65,7 @@ export function planRun(
   if (spec.engine !== 'namespaces' && spec.root === undefined) {
     const result = ptracePlan(input, reasons);
     if (result.kind !== 'passed-over') {
-      return withNotes(result, notes);
+      return withNotes(result, [...isolationUnderPtrace(spec), ...notes]);
     }
     reasons.push(result);
   } else if (spec.root !== undefined) {

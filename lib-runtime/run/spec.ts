@@ -23,6 +23,12 @@ export interface IRunSpec {
   /** `--no-mount`: proc, sys, dev, home, tmp, cwd, bind-paths or absolute paths. */
   readonly noMount: readonly string[];
   readonly contain: boolean;
+  /** Namespaces of its own beside that of mounts: process ids, System V and POSIX IPC, host name. */
+  readonly pid: boolean;
+  readonly ipc: boolean;
+  readonly uts: boolean;
+  /** umask 0022 instead of the caller's. */
+  readonly noUmask: boolean;
   readonly writableTmpfs: boolean;
   readonly nv: boolean;
   readonly shell?: string;
@@ -39,6 +45,10 @@ export const DEFAULT_SPEC: Omit<IRunSpec, 'action' | 'command'> = {
   noHome: false,
   noMount: [],
   contain: false,
+  pid: false,
+  ipc: false,
+  uts: false,
+  noUmask: false,
   writableTmpfs: false,
   nv: false,
   noEval: false

@@ -14,13 +14,23 @@ import type { INote, IRefusal } from './plan-types.ts';
 /** Holds generated files until they are bound over the image's; stays empty of anything secret. */
 export const GENERATED = '/.nbcontainer';
 
+/** A procfs of the container's own pid namespace, in the place of the host's. */
+export interface IFreshProc {
+  readonly kind: 'procfs';
+  readonly target: string;
+  readonly purpose: 'proc';
+  readonly reason: string;
+}
+
+type Placeable = Mount | IFreshProc;
+
 export interface IUnderlayRequest {
   readonly tree: Listings;
   /** Host path below which the image's files are. */
   readonly rootfs: string;
   /** Host path of the directory for the `stage` step. */
   readonly stage: string;
-  readonly mounts: readonly Mount[];
+  readonly mounts: readonly Placeable[];
   readonly hostPaths: IHostFacts['paths'];
   /** The root is an overlay already: everything can be made in place. */
   readonly overlay: boolean;
@@ -63,7 +73,7 @@ export function underlaySteps(request: IUnderlayRequest): IUnderlay | IRefusal {
 /** A mount whose target is settled. */
 interface IPlaced {
   readonly path: string;
-  readonly mount: Mount;
+  readonly mount: Placeable;
   /** Directories and the file to be made inside a tmpfs mount just before. */
   readonly make: readonly IPlannedStep[];
 }
@@ -85,7 +95,7 @@ class Builder {
   }
 
   /** Settles one mount; a sentence when it has no place. */
-  add(mount: Mount): string | undefined {
+  add(mount: Placeable): string | undefined {
     const wanted = typeWanted(mount);
     const outer = this.placed.filter(({ path, mount: { kind } }) => {
       const holds = kind === 'bind' || kind === 'tmpfs';
@@ -129,7 +139,7 @@ class Builder {
   }
 
   /** The real path of a target as far as the image decides it. */
-  private realTarget(mount: Mount): string {
+  private realTarget(mount: Placeable): string {
     const found = findInImage(this.request.tree, mount.target);
     return found.kind === 'found' || found.kind === 'unknown'
       ? found.path
@@ -140,7 +150,7 @@ class Builder {
 
   /** A target below (or at) an earlier mount: the image has no say any more. */
   private addInside(
-    mount: Mount,
+    mount: Placeable,
     outer: IPlaced,
     wanted: 'directory' | 'file' | 'symlink' | 'none'
   ): string | undefined {
@@ -186,7 +196,7 @@ class Builder {
 
   /** Records that `path`, below the existing `parent`, has to be made; returns it. */
   private inMade(
-    mount: Mount,
+    mount: Placeable,
     path: string,
     wanted: 'directory' | 'file' | 'symlink' | 'none',
     parent?: string
@@ -210,7 +220,7 @@ class Builder {
     this.open.add(path);
   }
 
-  private place(mount: Mount, path: string): void {
+  private place(mount: Placeable, path: string): void {
     if (mount.kind === 'content') {
       const file = `${GENERATED}/${path.slice(1).replace(/\//g, '-')}`;
       this.generated.push({ path: file, content: mount.content, mode: mount.mode });
@@ -308,7 +318,8 @@ class Builder {
   private isCovered(path: string): boolean {
     return this.placed.some(
       ({ path: target, mount }) =>
-        target === path && (mount.kind === 'tmpfs' || (mount.kind === 'bind' && !mount.optional))
+        target === path &&
+        (mount.kind === 'tmpfs' || mount.kind === 'procfs' || (mount.kind === 'bind' && !mount.optional))
     );
   }
 
@@ -320,7 +331,7 @@ class Builder {
     return { op: 'bind', source: join(this.request.rootfs, path.slice(1)), target: path, flags: IMAGE_FLAGS };
   }
 
-  private mountStep(path: string, mount: Mount): Step {
+  private mountStep(path: string, mount: Placeable): Step {
     switch (mount.kind) {
       case 'bind': {
         const { source, flags, optional } = mount;
@@ -328,6 +339,8 @@ class Builder {
       }
       case 'tmpfs':
         return { op: 'tmpfs', target: path, options: mount.options, flags: mount.flags };
+      case 'procfs':
+        return { op: 'procfs', target: path };
       case 'content': {
         const name = path.slice(1).replace(/\//g, '-');
         const source = `${this.request.stage}/root${GENERATED}/${name}`;
@@ -348,11 +361,12 @@ class Builder {
   }
 }
 
-function typeWanted(mount: Mount): 'directory' | 'file' | 'symlink' | 'none' {
+function typeWanted(mount: Placeable): 'directory' | 'file' | 'symlink' | 'none' {
   switch (mount.kind) {
     case 'bind':
       return mount.type;
     case 'tmpfs':
+    case 'procfs':
       return 'directory';
     case 'content':
       return 'file';
@@ -363,7 +377,7 @@ function typeWanted(mount: Mount): 'directory' | 'file' | 'symlink' | 'none' {
   }
 }
 
-function sourceOf(mount: Mount): string {
+function sourceOf(mount: Placeable): string {
   return mount.kind === 'bind' ? mount.source : `what is mounted there`;
 }
 

@@ -108,6 +108,36 @@ export const CASES: readonly ICase[] = [
     words: sh('ls -A /tmp $HOME; pwd; ls /dev | grep -vx full | sort', '--contain'),
     cwd: '@SCRATCH@'
   },
+  // Ours has no /dev/mqueue: queues are made without it.
+  {
+    name: '--containall',
+    words: sh(
+      'ls -A /tmp $HOME; pwd; ls /dev | grep -vxE "full|mqueue" | sort; echo $FROM_HOST; ls -d /proc/[0-9]* | wc -l',
+      '--containall'
+    ),
+    environment: { FROM_HOST: 'gone' },
+    cwd: '@SCRATCH@'
+  },
+  { name: '--containall --no-pid', words: sh('test $$ -gt 2 && echo shared', '--containall', '--no-pid') },
+  {
+    name: '--compat',
+    words: sh('umask; touch /usr/mark && ls /usr/mark; pwd; echo $FROM_HOST; ls -A $HOME /var/tmp', '--compat'),
+    environment: { FROM_HOST: 'gone' },
+    cwd: '@SCRATCH@'
+  },
+  { name: '--pid', words: sh('ls -d /proc/[0-9]* | wc -l; cat /proc/1/comm | wc -l', '--pid') },
+  { name: '--pid with a signal', words: sh('kill -TERM $$', '--pid') },
+  { name: '--pid --no-mount proc', words: sh('ls /proc | wc -l', '--pid', '--no-mount', 'proc') },
+  {
+    name: '--no-init',
+    words: sh('echo $$', '--pid', '--no-init'),
+    // Ours always has an init that reaps.
+    ours: { stdout: '2\n', status: 0 }
+  },
+  { name: '--ipc', words: sh('wc -l < /proc/sysvipc/shm', '--ipc') },
+  { name: '--uts --hostname', words: sh('cat /proc/sys/kernel/hostname', '--uts', '--hostname', 'box') },
+  { name: '--no-umask', words: sh('umask', '--no-umask') },
+  { name: 'NO_UMASK', words: sh('umask'), environment: { APPTAINER_NO_UMASK: '1' } },
   { name: '--no-mount tmp', words: sh('ls -A /tmp', '--no-mount', 'tmp') },
   { name: 'passwd and group', words: sh('whoami; grep -c ^root: /etc/passwd; id -un; id -gn') },
   { name: 'host files', words: sh('test -s /etc/hosts && echo hosts; test -e /etc/resolv.conf && echo resolv') },
