@@ -6,6 +6,7 @@ import { pullImage } from '../../images/pull.ts';
 import { openStore } from '../../store/store.ts';
 import { ContainerError } from '../../support/errors.ts';
 import { formatBytes, info, warn } from '../output.ts';
+import { restartLean } from '../lean-memory.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
 
 interface IValues {
@@ -33,6 +34,7 @@ export async function pullCommand(words: readonly string[], values: IValues): Pr
       fix: 'Write nbcontainer pull [output.sif] docker://NAME'
     });
   }
+  restartLean();
   const source = second ?? first;
   const output = second === undefined ? values.name : first;
   const view = await progressView(parseProgressMode(values.progress));
