@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** exec, run, shell: ask the user, the host and the image; plan; launch. */
 import { readFile } from 'node:fs/promises';
+import type { IHostFacts } from '../../host/facts.ts';
 import { gatherHostFacts } from '../../host/gather.ts';
 import { findDriver } from '../../host/gpu.ts';
 import { gatherImageFacts } from '../../images/facts.ts';
 import { openImage } from '../../images/open.ts';
-import { ensureTree } from '../../images/unpack.ts';
+import { copyImage, ensureTree } from '../../images/unpack.ts';
 import { formatPlan } from '../../run/dry-run.ts';
 import { readEnvFile } from '../../run/env-file.ts';
 import { launch } from '../../run/launch.ts';
 import { hostPaths, imagePaths } from '../../run/paths.ts';
 import { planRun } from '../../run/plan.ts';
 import type { IRunSpec } from '../../run/spec.ts';
+import { formatBytes } from '../../store/space.ts';
 import { openStore } from '../../store/store.ts';
 import { asContainerError, ContainerError } from '../../support/errors.ts';
 import { type IActionValues, runSpec } from '../action-options.ts';
@@ -38,18 +40,15 @@ export async function actionCommand(
   const cwd = process.cwd();
   const view = await progressView(parseProgressMode(values.progress));
   try {
-    const store = await openStore();
-    const image = await openImage(imageName, {
-      store,
-      plainHttp: values.https === false,
-      onProgress: view.listener
-    });
-    const host = await gatherHostFacts({
-      env: environment,
-      cwd,
-      paths: hostPaths(spec, environment, cwd),
-      ...(spec.nv && { gpu: await findDriver(environment) })
-    });
+    const openedStore = openStore();
+    // The host and the image know nothing of each other: both are asked at once.
+    const [store, image, host] = await Promise.all([
+      openedStore,
+      openedStore.then(store =>
+        openImage(imageName, { store, plainHttp: values.https === false, onProgress: view.listener })
+      ),
+      hostFacts(spec, environment, cwd)
+    ]);
     const facts = await gatherImageFacts(image, { store, pathsOfInterest: imagePaths(spec, host) });
     const plan = planRun(spec, host, facts, environment);
     if (plan.kind === 'refusal') {
@@ -68,12 +67,28 @@ export async function actionCommand(
         await ensureTree(facts, treeView, { store, onProgress: view.listener });
         view.stop();
       },
+      copyImage: async treeView => {
+        const copy = await copyImage(facts, treeView, { store, onProgress: view.listener });
+        view.stop();
+        info(`The writable copy of the image takes ${formatBytes(copy.bytes)} until the end`);
+        copy.notes.forEach(warn);
+        return copy;
+      },
       onNote: debug
     });
     return status;
   } finally {
     view.stop();
   }
+}
+
+async function hostFacts(
+  spec: IRunSpec,
+  env: Readonly<Record<string, string | undefined>>,
+  cwd: string
+): Promise<IHostFacts> {
+  const gpu = spec.nv ? await findDriver(env) : undefined;
+  return gatherHostFacts({ env, cwd, paths: hostPaths(spec, env, cwd), ...(gpu !== undefined && { gpu }) });
 }
 
 async function envFile(
