@@ -8,6 +8,8 @@ interface IFlag {
   readonly help: string;
   /** May be given more than once; the values add up. */
   readonly many?: boolean;
+  /** Commander's property, where its own choice (`--no-mount` is "mount") belongs to another flag. */
+  readonly attribute?: string;
   /** `APPTAINER_<KEY>` and `SINGULARITY_<KEY>` stand in for the flag, in this order. */
   readonly keys: readonly string[];
   readonly only?: readonly IRunSpec['action'][];
@@ -21,6 +23,23 @@ export const ACTION_FLAGS: readonly IFlag[] = [
     many: true,
     keys: ['BIND', 'BINDPATH']
   },
+  {
+    flags: '--mount <spec>',
+    help: 'the same as type=bind,source=<src>,destination=<dst>[,ro]',
+    many: true,
+    keys: ['MOUNT']
+  },
+  {
+    flags: '-S, --scratch <path>',
+    help: 'an empty directory at this path, gone at the end (or kept in --workdir)',
+    many: true,
+    keys: ['SCRATCH', 'SCRATCHDIR']
+  },
+  {
+    flags: '-W, --workdir <dir>',
+    help: 'host directory for /tmp, /var/tmp and home of --contain, and for --scratch',
+    keys: ['WORKDIR']
+  },
   { flags: '--env <name=value>', help: 'set a variable in the container', many: true, keys: ['ENV'] },
   { flags: '--env-file <file>', help: 'read variables from a file', keys: ['ENV_FILE'] },
   { flags: '-e, --cleanenv', help: 'do not pass the environment of the host', keys: ['CLEANENV'] },
@@ -32,6 +51,7 @@ export const ACTION_FLAGS: readonly IFlag[] = [
     flags: '--no-mount <names>',
     help: 'leave out mounts: proc, sys, dev, tmp, home, cwd, bind-paths or /a/path',
     many: true,
+    attribute: 'noMount',
     keys: ['NO_MOUNT']
   },
   { flags: '-c, --contain', help: 'minimal /dev, empty home and /tmp', keys: ['CONTAIN'] },
@@ -54,6 +74,17 @@ export const ACTION_FLAGS: readonly IFlag[] = [
   { flags: '--writable-tmpfs', help: 'writes go to memory and are lost at the end', keys: ['WRITABLE_TMPFS'] },
   { flags: '--nv', help: "bring the host's NVIDIA driver along", keys: ['NV'] },
   { flags: '--hostname <name>', help: 'host name in the container', keys: ['HOSTNAME'] },
+  { flags: '--dns <addresses>', help: 'name servers instead of those of the host', keys: ['DNS'] },
+  { flags: '-n, --net', help: 'accepted; the network of the host is always shared', keys: ['NET', 'UNSHARE_NET'] },
+  { flags: '--no-privs', help: 'no capabilities (what an ordinary user has anyway)', keys: ['NO_PRIVS'] },
+  { flags: '--keep-privs', help: 'accepted; root keeps its capabilities anyway', keys: ['KEEP_PRIVS'] },
+  { flags: '--unsquash', help: 'unpack the image also where it could be mounted', keys: ['UNSQUASH'] },
+  { flags: '--underlay', help: 'accepted; it is what is done anyway', keys: ['UNDERLAY'] },
+  {
+    flags: '--disable-cache',
+    help: 'accepted; a pulled image is kept (see `nbcontainer rm`)',
+    keys: ['DISABLE_CACHE']
+  },
   { flags: '--no-eval', help: 'do not evaluate variables as a shell would', keys: ['NO_EVAL'] },
   { flags: '-s, --shell <path>', help: 'shell to start', keys: ['SHELL'], only: ['shell'] }
 ];
@@ -64,27 +95,20 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   '-f': 'leave it out: nbcontainer needs it nowhere to start',
   '--userns': 'leave it out: nbcontainer makes a user namespace where one is needed',
   '-u': 'leave it out: nbcontainer makes a user namespace where one is needed',
-  '--unsquash': 'leave it out: nbcontainer unpacks where it cannot mount',
   '--overlay': 'use --writable-tmpfs, or --bind a directory that can be written',
   '-o': 'use --writable-tmpfs, or --bind a directory that can be written',
   '--writable': 'use --writable-tmpfs',
   '-w': 'use --writable-tmpfs',
-  '--net': 'leave it out: the network of the host is always shared',
-  '-n': 'leave it out: the network of the host is always shared',
   '--rocm': 'only NVIDIA cards are supported so far',
   '--nvccli': 'use --nv',
-  '--mount': 'use --bind',
-  '--scratch': 'use --bind with a temporary directory',
-  '-S': 'use --bind with a temporary directory',
-  '--workdir': 'leave it out',
-  '-W': 'leave it out',
   '--app': 'SCIF apps are not supported yet',
-  '--dns': 'leave it out',
   '--fusemount': 'FUSE mounts are not supported yet',
+  '--network': 'leave it out: the network of the host is always shared',
+  '--network-args': 'leave it out: the network of the host is always shared',
+  '--netns-path': 'leave it out: the network of the host is always shared',
   '--security': 'leave it out',
+  '--allow-setuid': 'leave it out: setuid programs of an image give no rights here',
   '--add-caps': 'leave it out',
   '--drop-caps': 'leave it out',
-  '--keep-privs': 'leave it out',
-  '--no-privs': 'leave it out',
   '--apply-cgroups': 'resource limits are not supported yet'
 };

@@ -25,6 +25,13 @@ describe('runSpec', () => {
     ['UNSHARE_PID', { SINGULARITY_UNSHARE_PID: '1' }, { pid: true }],
     ['IPC', { APPTAINER_IPC: '1' }, { ipc: true }],
     ['UTS', { APPTAINER_UTS: '1' }, { uts: true }],
+    ['MOUNT', { APPTAINER_MOUNT: 'source=/b,destination=/c' }, { binds: [{ source: '/b', target: '/c' }] }],
+    ['SCRATCH', { APPTAINER_SCRATCH: '/a' }, { scratch: ['/a'] }],
+    ['WORKDIR', { APPTAINER_WORKDIR: '/w' }, { workdir: '/w' }],
+    ['DNS', { APPTAINER_DNS: '192.0.2.1' }, { dns: ['192.0.2.1'] }],
+    ['NET', { APPTAINER_NET: '1' }, { network: true }],
+    ['NO_PRIVS', { APPTAINER_NO_PRIVS: '1' }, { noPrivileges: true }],
+    ['UNSQUASH', { APPTAINER_UNSQUASH: '1' }, { unsquash: true }],
     ['NO_UMASK', { APPTAINER_NO_UMASK: '1' }, { noUmask: true }],
     ['NO_MOUNT', { APPTAINER_NO_MOUNT: 'tmp,cwd' }, { noMount: ['tmp', 'cwd'] }]
   ])('reads %s from the environment', (_, environment, expected) => {
@@ -41,6 +48,24 @@ describe('runSpec', () => {
       { contain: true, pid: true, ipc: true, cleanEnvironment: true, writableTmpfs: true, noUmask: true, noEval: true }
     ],
     ['--pid --ipc --uts', { pid: true, ipc: true, uts: true }, { pid: true, ipc: true, uts: true, contain: false }],
+    [
+      '--mount after --bind',
+      { bind: ['/a'], mount: ['type=bind,source=/b,destination=/c,ro'] },
+      {
+        binds: [
+          { source: '/a', target: '/a', readOnly: false },
+          { source: '/b', target: '/c', readOnly: true }
+        ]
+      }
+    ],
+    ['--no-mount', { noMount: ['tmp,cwd', 'home'] }, { noMount: ['tmp', 'cwd', 'home'] }],
+    ['--scratch', { scratch: ['/a,/b', '/c'] }, { scratch: ['/a', '/b', '/c'] }],
+    ['--workdir', { workdir: 'w' }, { workdir: 'w' }],
+    ['--dns', { dns: '192.0.2.1,2001:db8::1' }, { dns: ['192.0.2.1', '2001:db8::1'] }],
+    ['--net', { net: true }, { network: true }],
+    ['--no-privs', { privs: false }, { noPrivileges: true }],
+    ['--keep-privs', { privs: true }, { noPrivileges: false }],
+    ['--unsquash', { unsquash: true }, { unsquash: true }],
     ['--no-umask', { umask: false }, { noUmask: true }]
   ])('%s', (_, values, expected) => {
     expect(runSpec('exec', [], values, {})).toMatchObject(expected);
@@ -61,6 +86,10 @@ describe('runSpec', () => {
 
   it.each([
     ['--engine', { engine: 'docker' }],
+    ['--scratch', { scratch: ['relative'] }],
+    ['--scratch', { scratch: ['/'] }],
+    ['--dns', { dns: 'example.org' }],
+    ['--mount', { mount: ['type=tmpfs,destination=/b'] }],
     ['--home', { home: 'a:b:c' }],
     ['--env', { env: ['novalue'] }]
   ])('refuses a bad %s in words', (flag, values) => {

@@ -1,20 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The flags and variables of exec, run and shell, turned into a RunSpec by a pure function. */
+import { isIP } from 'node:net';
 import { DEFAULT_SPEC, type IRunSpec } from '../run/spec.ts';
 import { parseBinds } from '../run/bind-syntax.ts';
+import { parseMounts } from '../run/mount-syntax.ts';
+import { splitCsv } from '../support/csv.ts';
 import { ContainerError } from '../support/errors.ts';
 
 /** What commander hands over: one property per flag. */
 export interface IActionValues {
   readonly bind?: readonly string[];
+  readonly scratch?: readonly string[];
+  readonly workdir?: string;
+  readonly dns?: string;
+  readonly net?: boolean;
+  /** False for --no-privs. */
+  readonly privs?: boolean;
+  readonly unsquash?: boolean;
   readonly env?: readonly string[];
   readonly envFile?: string;
   readonly cleanenv?: boolean;
   readonly cwd?: string;
   readonly pwd?: string;
   readonly home?: string | false;
-  /** `--no-mount`: commander stores it under the positive name, `true` when it was not given. */
-  readonly mount?: readonly string[] | boolean;
+  readonly mount?: readonly string[];
+  readonly noMount?: readonly string[];
   readonly contain?: boolean;
   readonly containall?: boolean;
   readonly compat?: boolean;
@@ -59,6 +69,7 @@ export function runSpec(
   const cwd = values.cwd ?? values.pwd ?? text(['CWD']) ?? text(['PWD', 'TARGET_PWD']);
   const shell = values.shell ?? text(['SHELL']);
   const hostname = values.hostname ?? text(['HOSTNAME']);
+  const workdir = values.workdir ?? text(['WORKDIR']);
   const engine = oneOf('--engine', values.engine, ['namespaces', 'ptrace']);
   const root = oneOf('--root', values.root, ['pivot', 'in-place']);
   const compat = yes(values.compat, 'COMPAT');
@@ -68,13 +79,19 @@ export function runSpec(
     ...DEFAULT_SPEC,
     action,
     command,
-    binds: list(values.bind, ['BINDPATH', 'BIND']).flatMap(parseBinds),
+    binds: [
+      ...list(values.bind, ['BINDPATH', 'BIND']).flatMap(parseBinds),
+      ...list(values.mount, ['MOUNT']).flatMap(parseMounts)
+    ],
+    scratch: list(values.scratch, ['SCRATCH', 'SCRATCHDIR']).flatMap(parseScratch),
+    dns: parseAddresses(values.dns ?? text(['DNS'])),
+    network: yes(values.net, 'NET', 'UNSHARE_NET'),
+    noPrivileges: no(values.privs, 'NO_PRIVS'),
+    unsquash: yes(values.unsquash, 'UNSQUASH'),
     environment: { ...envFile, ...parseVariables(list(values.env, ['ENV'])) },
     cleanEnvironment: containAll || yes(values.cleanenv, 'CLEANENV'),
     noHome: no(values.home === false ? false : undefined, 'NO_HOME'),
-    noMount: list(Array.isArray(values.mount) ? values.mount : undefined, ['NO_MOUNT']).flatMap(names =>
-      names.split(',')
-    ),
+    noMount: list(values.noMount, ['NO_MOUNT']).flatMap(names => names.split(',')),
     contain: containAll || yes(values.contain, 'CONTAIN'),
     pid: !noPid && (containAll || yes(values.pid, 'PID', 'UNSHARE_PID')),
     ipc: containAll || yes(values.ipc, 'IPC', 'UNSHARE_IPC'),
@@ -83,6 +100,7 @@ export function runSpec(
     writableTmpfs: compat || yes(values.writableTmpfs, 'WRITABLE_TMPFS'),
     nv: yes(values.nv, 'NV'),
     noEval: compat || no(values.eval, 'NO_EVAL'),
+    ...(workdir !== undefined && { workdir }),
     ...(cwd !== undefined && { workingDirectory: cwd }),
     ...(home !== undefined && { home: parseHome(home) }),
     ...(shell !== undefined && { shell }),
@@ -132,6 +150,28 @@ function oneOf<T extends string>(flag: string, value: string | undefined, known:
   return found;
 }
 
+function parseScratch(text: string): string[] {
+  return text
+    .split(',')
+    .filter(Boolean)
+    .map(path => {
+      if (!path.startsWith('/') || /^\/*$/.test(path)) {
+        throw usage(`--scratch "${path}" is no absolute path inside the container`, 'Write --scratch /path');
+      }
+      return path;
+    });
+}
+
+function parseAddresses(text: string | undefined): string[] {
+  const addresses = (text ?? '').split(',').map(address => address.trim());
+  return addresses.filter(Boolean).map(address => {
+    if (isIP(address) === 0) {
+      throw usage(`--dns "${address}" is no IP address`, 'Write --dns 192.0.2.1,192.0.2.2');
+    }
+    return address;
+  });
+}
+
 function parseHome(text: string): { source: string; target: string } {
   const [source = '', target = source, ...rest] = text.split(':');
   if (rest.length > 0 || !source || !target.startsWith('/')) {
@@ -162,35 +202,6 @@ function splitPairs(item: string): string[] {
   const fields = splitCsv(item);
   const allPairs = fields.every(field => /^[^=]+=/.test(field));
   return allPairs ? fields : [item];
-}
-
-/** One line of CSV (RFC 4180): fields apart by commas, double quotes around a field, two for one inside. */
-function splitCsv(line: string): string[] {
-  const fields: string[] = [];
-  let field = '';
-  let quoted = false;
-  for (let index = 0; index < line.length; index += 1) {
-    const char = line[index];
-    if (quoted) {
-      if (char === '"' && line[index + 1] === '"') {
-        field += '"';
-        index += 1;
-      } else if (char === '"') {
-        quoted = false;
-      } else {
-        field += char;
-      }
-    } else if (char === '"' && field === '') {
-      quoted = true;
-    } else if (char === ',') {
-      fields.push(field);
-      field = '';
-    } else {
-      field += char;
-    }
-  }
-  fields.push(field);
-  return fields;
 }
 
 function usage(message: string, fix: string): ContainerError {

@@ -137,6 +137,10 @@ function action(command: Command, name: IRunSpec['action'], report: (status: num
     if (flag.many) {
       option.argParser((value: string, previous: unknown) => [...(Array.isArray(previous) ? previous : []), value]);
     }
+    const { attribute } = flag;
+    if (attribute !== undefined) {
+      option.attributeName = () => attribute;
+    }
     command.addOption(option);
   }
   command

@@ -6,6 +6,7 @@ import { type ILaunchOptions, launchNamespaces } from '../engines/namespaces.ts'
 import { launchPtrace } from '../engines/ptrace.ts';
 import type { IPlannedStep, Step } from '../engines/steps.ts';
 import { ContainerError } from '../support/errors.ts';
+import { makeHostDirectories } from './host-directories.ts';
 import type { INamespacesPlan, Plan } from './plan-types.ts';
 
 export interface ILaunchRequest {
@@ -26,6 +27,7 @@ export interface ILaunchRequest {
  * @throws ContainerError `launch`, `exec`, `cancelled`, and what ensureTree throws.
  */
 export async function launch(plan: Plan, request: ILaunchRequest): Promise<{ status: number }> {
+  await makeHostDirectories(plan.hostDirectories ?? []);
   if (plan.rootfs.kind === 'tree' && !existsSync(plan.rootfs.directory)) {
     await request.ensureTree(plan.rootfs.view);
   }

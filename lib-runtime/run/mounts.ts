@@ -10,10 +10,12 @@ import { groupFor, passwdFor } from './accounts.ts';
 import { LIBRARY_DIRECTORY } from './environment.ts';
 import { baseOf, findInImage, isWithin, normalise } from './image-tree.ts';
 import { minimalDevices } from './minimal-dev.ts';
-import type { INote, IRefusal } from './plan-types.ts';
+import type { IHostDirectory, INote, IRefusal } from './plan-types.ts';
 import type { IRunSpec } from './spec.ts';
+import { scratchMounts, tmpMounts } from './tmp-mounts.ts';
 
-export type MountPurpose = 'dev' | 'proc' | 'sys' | 'system' | 'home' | 'tmp' | 'account' | 'gpu' | 'bind' | 'cwd';
+export type MountPurpose =
+  'dev' | 'proc' | 'sys' | 'system' | 'home' | 'tmp' | 'scratch' | 'account' | 'gpu' | 'bind' | 'cwd';
 
 interface IMountCommon {
   /** Absolute path inside, normalised, symlinks not yet followed. */
@@ -49,6 +51,8 @@ export interface IMounts {
   /** Where to start, best first. */
   readonly workingDirectories: readonly string[];
   readonly notes: readonly INote[];
+  /** Made on the host before the start, parents first. */
+  readonly hostDirectories: readonly IHostDirectory[];
 }
 
 const ORDINARY: readonly BindFlag[] = ['rec', 'nosuid', 'nodev'];
@@ -104,34 +108,41 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
   }
 
   const home = homeInside(spec, host.account);
-  const homeMount = homeOf(spec, host, home, skipped('home'), notes);
-  const tmpMounts: Mount[] = [];
-  if (!skipped('tmp')) {
-    for (const target of ['/tmp', '/var/tmp'].filter(path => !skipped(path))) {
-      if (target === '/var/tmp' && sameTmp(host, image)) {
-        continue;
-      }
-      if (spec.contain || !exists(target)) {
-        const reason = spec.contain ? '--contain: an empty directory' : `the host has no ${target}`;
-        tmpMounts.push({
-          kind: 'tmpfs',
-          target,
-          options: 'mode=1777',
-          flags: ['nosuid', 'nodev'],
-          purpose: 'tmp',
-          reason
-        });
-      } else {
-        const common = { type: 'directory', flags: ORDINARY, optional: false, purpose: 'tmp' } as const;
-        tmpMounts.push({ kind: 'bind', source: target, target, reason: `the host's ${target}`, ...common });
-      }
-    }
+  const workdir = spec.workdir === undefined ? undefined : hostPath(spec.workdir, host.workingDirectory);
+  if (workdir !== undefined && host.paths[workdir]?.type !== 'directory') {
+    return {
+      kind: 'refusal',
+      code: 'not-found',
+      message: `--workdir ${workdir} cannot be honoured`,
+      reason: `the host has no directory ${workdir}`,
+      fix: 'Make it first'
+    };
   }
+  const keptHome: IHostDirectory = { path: `${workdir}/home`, mode: 0o700 };
+  const homeMount = homeOf(spec, host, home, skipped('home'), workdir && keptHome.path, notes);
+  const keepsHome = homeMount?.kind === 'bind' && homeMount.source === keptHome.path;
+  const tmp = tmpMounts(spec, host, image, workdir, skipped);
+  const scratch = scratchMounts(spec, workdir);
   // Home comes before tmp in Apptainer; one below /tmp would be hidden by it.
-  const late = homeMount !== undefined && tmpMounts.some(({ target }) => isWithin(home, target) && home !== target);
-  mounts.push(...(homeMount && !late ? [homeMount] : []), ...tmpMounts, ...(homeMount && late ? [homeMount] : []));
+  const late = homeMount !== undefined && tmp.mounts.some(({ target }) => isWithin(home, target) && home !== target);
+  mounts.push(...(homeMount && !late ? [homeMount] : []), ...tmp.mounts, ...(homeMount && late ? [homeMount] : []));
+  mounts.push(...scratch.mounts);
 
   accountFiles(host, image, home, skipped, mounts);
+  if (spec.dns.length > 0) {
+    const content = spec.dns.map(address => `nameserver ${address}\n`).join('');
+    mounts.push({
+      kind: 'content',
+      target: '/etc/resolv.conf',
+      content,
+      mode: 0o644,
+      purpose: 'system',
+      reason: '--dns'
+    });
+  }
+  if (spec.network) {
+    notes.push({ level: 'warning', text: '--net has no effect: the network of the host is always shared' });
+  }
   if (spec.nv) {
     driverFiles(host, mounts, notes);
   }
@@ -182,7 +193,8 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
   }
   const start = spec.workingDirectory ?? (spec.contain ? home : cwd);
   const workingDirectories = [...new Set([hostPath(start, cwd), home, '/'])];
-  return { kind: 'mounts', mounts, home, workingDirectories, notes };
+  const hostDirectories = [...tmp.hostDirectories, ...(keepsHome ? [keptHome] : []), ...scratch.hostDirectories];
+  return { kind: 'mounts', mounts, home, workingDirectories, notes, hostDirectories };
 }
 
 type Binder = (
@@ -214,7 +226,7 @@ function systemFiles(
   if (has('/etc/hosts') && !skipped('bind-paths', '/etc/hosts')) {
     bind('/etc/hosts', '/etc/hosts', 'system', "the host's names", file);
   }
-  if (has('/etc/resolv.conf') && !skipped('/etc/resolv.conf')) {
+  if (spec.dns.length === 0 && has('/etc/resolv.conf') && !skipped('/etc/resolv.conf')) {
     const source = host.paths['/etc/resolv.conf']?.real ?? '/etc/resolv.conf';
     bind(source, '/etc/resolv.conf', 'system', "the host's name servers", file);
   }
@@ -229,7 +241,14 @@ function sameZone(hostFile: string, imageLink: string | undefined): boolean {
   return imageLink !== undefined && /zoneinfo\//.test(hostFile) && name(hostFile) === name(imageLink);
 }
 
-function homeOf(spec: IRunSpec, host: IHostFacts, home: string, skipped: boolean, notes: INote[]): Mount | undefined {
+function homeOf(
+  spec: IRunSpec,
+  host: IHostFacts,
+  home: string,
+  skipped: boolean,
+  kept: string | undefined,
+  notes: INote[]
+): Mount | undefined {
   if (spec.noHome || skipped || home === '/') {
     return undefined;
   }
@@ -241,6 +260,10 @@ function homeOf(spec: IRunSpec, host: IHostFacts, home: string, skipped: boolean
     flags: ['nosuid', 'nodev'],
     reason
   });
+  if (spec.contain && spec.home === undefined && kept !== undefined) {
+    const bound = { kind: 'bind', source: kept, type: 'directory', flags: ORDINARY, optional: false } as const;
+    return { ...common, ...bound, reason: '--workdir: a home that stays' };
+  }
   if (spec.contain && spec.home === undefined) {
     return empty('--contain: an empty home');
   }
@@ -261,13 +284,6 @@ function homeOf(spec: IRunSpec, host: IHostFacts, home: string, skipped: boolean
     optional: false,
     reason: spec.home === undefined ? "the caller's home" : '--home'
   };
-}
-
-/** /var/tmp and /tmp are one directory on the host or in the image. */
-function sameTmp(host: IHostFacts, image: IImageFacts): boolean {
-  const found = findInImage(image.tree, '/var/tmp');
-  const real = host.paths['/var/tmp']?.real;
-  return (found.kind === 'found' && found.path === '/tmp') || (real !== undefined && real === host.paths['/tmp']?.real);
 }
 
 /** passwd and group of the image with the caller in them; nothing when the image has none. */

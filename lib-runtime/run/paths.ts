@@ -28,6 +28,7 @@ export function hostPaths(
   const paths = new Set([
     ...SYSTEM,
     cwd,
+    ...(spec.workdir === undefined ? [] : [hostPath(spec.workdir, cwd)]),
     ...homes.map(home => hostPath(home, cwd)),
     ...binds.flatMap(({ source, target }) => [source, target])
   ]);
@@ -70,6 +71,7 @@ export function imagePaths(spec: IRunSpec, host: IHostFacts): string[] {
       ...(spec.shell === undefined ? [] : [normalise(spec.shell)]),
       ...(spec.workingDirectory === undefined ? [] : [hostPath(spec.workingDirectory, cwd)]),
       ...spec.binds.map(bind => hostPath(bind.target, cwd)),
+      ...spec.scratch.map(normalise),
       // The in-place root asks what the image has where the host's top-level symlinks lead.
       ...host.root.map(node => normalise(node.target ?? node.name)),
       ...gpu

@@ -72,7 +72,7 @@ function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRef
   if (writable?.kind === 'refusal') {
     return writable;
   }
-  const rootfs = chooseRootfs(image, host, stage, identity.privileged, false);
+  const rootfs = chooseRootfs(image, host, stage, identity.privileged, false, spec.unsquash);
   const underlay = underlaySteps({
     tree: image.tree,
     rootfs: rootfs.path,
@@ -127,7 +127,7 @@ function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamesp
   }
   const merged = isMerged(host.root) && needsMerging(image.tree);
   const tree = merged ? mergedListings(image.tree) : image.tree;
-  const rootfs = chooseRootfs(image, host, stage, identity.privileged, merged);
+  const rootfs = chooseRootfs(image, host, stage, identity.privileged, merged, spec.unsquash);
   const underlay = underlaySteps({
     tree,
     rootfs: rootfs.path,

@@ -20,11 +20,20 @@ export interface INote {
   readonly text: string;
 }
 
+/** A directory of the host that is made before the start when it is not there (its parent exists). */
+export interface IHostDirectory {
+  readonly path: string;
+  /** Permission bits, without regard to the umask. */
+  readonly mode: number;
+}
+
 export interface INamespacesPlan {
   readonly kind: 'plan';
   readonly engine: 'namespaces';
   readonly root: 'pivot' | 'in-place';
   readonly rootfs: RootfsDemand;
+  /** Parents first. */
+  readonly hostDirectories?: readonly IHostDirectory[];
   readonly steps: readonly IPlannedStep[];
   readonly execution: IExecution;
   /** Said once, before the run: every fallback with its reason. */
@@ -36,6 +45,8 @@ export interface IPtracePlan {
   readonly engine: 'ptrace';
   readonly root: 'proot';
   readonly rootfs: RootfsDemand;
+  /** Parents first. */
+  readonly hostDirectories?: readonly IHostDirectory[];
   /** Absolute path of PRoot and its arguments up to the command. */
   readonly program: string;
   readonly arguments: readonly string[];

@@ -4,7 +4,7 @@ import type { IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
 import { containerCommand } from './command.ts';
 import { containerEnvironment } from './environment.ts';
-import { containerMounts } from './mounts.ts';
+import { containerMounts, type IMounts } from './mounts.ts';
 import { isolationUnderPtrace } from './isolation.ts';
 import { type IPassedOver, type IPlanInput, namespacesPlan, passedOver } from './plan-namespaces.ts';
 import { ptracePlan } from './plan-ptrace.ts';
@@ -32,6 +32,15 @@ export function planRun(
   if (command.kind === 'refusal') {
     return command;
   }
+  if (spec.noPrivileges && host.account.uid === 0) {
+    return {
+      kind: 'refusal',
+      code: 'refused',
+      message: '--no-privs cannot be honoured for root',
+      reason: 'root keeps its capabilities in a container',
+      fix: 'Start it as another user, or leave --no-privs out'
+    };
+  }
   const mounts = containerMounts(spec, host, image);
   if (mounts.kind === 'refusal') {
     return mounts;
@@ -58,14 +67,14 @@ export function planRun(
   if (spec.engine !== 'ptrace') {
     const result = namespacesPlan(input);
     if (result.kind !== 'passed-over') {
-      return withNotes(result, notes);
+      return completed(result, notes, mounts);
     }
     reasons.push(result);
   }
   if (spec.engine !== 'namespaces' && spec.root === undefined) {
     const result = ptracePlan(input, reasons);
     if (result.kind !== 'passed-over') {
-      return withNotes(result, [...isolationUnderPtrace(spec), ...notes]);
+      return completed(result, [...isolationUnderPtrace(spec), ...notes], mounts);
     }
     reasons.push(result);
   } else if (spec.root !== undefined) {
@@ -80,8 +89,12 @@ export function planRun(
   };
 }
 
-function withNotes(result: Plan | IRefusal, notes: readonly INote[]): Plan | IRefusal {
-  return result.kind === 'refusal' ? result : { ...result, notes: [...result.notes, ...notes] };
+function completed(result: Plan | IRefusal, notes: readonly INote[], mounts: IMounts): Plan | IRefusal {
+  if (result.kind === 'refusal') {
+    return result;
+  }
+  const { hostDirectories } = mounts;
+  return { ...result, notes: [...result.notes, ...notes], ...(hostDirectories.length > 0 && { hostDirectories }) };
 }
 
 /** Names of OCI and Go, which users know from tags, for those of uname -m. */

@@ -17,13 +17,17 @@ export interface IRootfs {
 /** Compressions that the kernel's squashfs knows (fs/squashfs/decompressor.c). */
 const KERNEL_COMPRESSIONS = new Set(['gzip', 'zlib', 'zstd', 'xz', 'lz4', 'lzo']);
 
-/** Pure. `merged` asks for the view with /bin, /sbin and /lib* below /usr, which only a tree can have. */
+/**
+ * Pure. `merged` asks for the view with /bin, /sbin and /lib* below /usr, which only a tree can have; `unsquash` for a
+ * tree in any case.
+ */
 export function chooseRootfs(
   image: IImageFacts,
   host: IHostFacts,
   stage: string,
   privileged: boolean,
-  merged: boolean
+  merged: boolean,
+  unsquash = false
 ): IRootfs {
   const { source } = image;
   if (merged) {
@@ -41,7 +45,7 @@ export function chooseRootfs(
   if (source.kind === 'directory') {
     return { demand: { kind: 'directory', directory: source.directory }, path: source.directory, notes: [] };
   }
-  const denied = whyNotMounted(source.compression, host, privileged);
+  const denied = unsquash ? '--unsquash was asked for' : whyNotMounted(source.compression, host, privileged);
   if (denied === undefined) {
     const { file, offset, size } = source;
     const mountpoint = `${stage}/image`;

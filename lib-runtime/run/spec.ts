@@ -29,6 +29,18 @@ export interface IRunSpec {
   readonly uts: boolean;
   /** umask 0022 instead of the caller's. */
   readonly noUmask: boolean;
+  /** `--scratch`: absolute paths inside that get an empty directory. */
+  readonly scratch: readonly string[];
+  /** `--workdir`: an existing directory of the host that keeps what --contain and --scratch would lose. */
+  readonly workdir?: string;
+  /** `--dns`: addresses of the name servers in the container's resolv.conf, instead of the host's file. */
+  readonly dns: readonly string[];
+  /** `--net` was asked for; the host's network is shared all the same. */
+  readonly network: boolean;
+  /** `--no-privs`. */
+  readonly noPrivileges: boolean;
+  /** `--unsquash`: the image is unpacked, also where its squashfs could be mounted. */
+  readonly unsquash: boolean;
   readonly writableTmpfs: boolean;
   readonly nv: boolean;
   readonly shell?: string;
@@ -49,6 +61,11 @@ export const DEFAULT_SPEC: Omit<IRunSpec, 'action' | 'command'> = {
   ipc: false,
   uts: false,
   noUmask: false,
+  scratch: [],
+  dns: [],
+  network: false,
+  noPrivileges: false,
+  unsquash: false,
   writableTmpfs: false,
   nv: false,
   noEval: false

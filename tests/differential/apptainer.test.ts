@@ -41,6 +41,7 @@ describe.runIf(enabled)('beside Apptainer 1.4.5', () => {
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), 'nbc-differential-'));
     mkdirSync(join(scratch, 'home'));
+    mkdirSync(join(scratch, 'work'));
     writeFileSync(join(scratch, 'home', 'mark'), 'marked\n');
     await apptainerRoot();
     const layouts = await testImages();

@@ -99,6 +99,28 @@ export const CASES: readonly ICase[] = [
   { name: '--bind read-only', words: sh('echo x > /inside/mark', '--bind', '@SCRATCH@/home:/inside:ro') },
   { name: '--bind of a file', words: sh('cat /etc/os-release', '--bind', '@SCRATCH@/home/mark:/etc/os-release') },
   { name: '--bind of nothing', words: ['exec', '--bind', '/no/such/source:/inside', '@IMAGE@', 'true'] },
+  { name: '--mount', words: sh('cat /inside/mark', '--mount', 'type=bind,source=@SCRATCH@/home,destination=/inside') },
+  { name: '--mount ro', words: sh('echo x > /inside/mark', '--mount', 'src=@SCRATCH@/home,dst=/inside,ro') },
+  { name: '--mount of nothing', words: ['exec', '--mount', 'type=bind,source=@SCRATCH@/home', '@IMAGE@', 'true'] },
+  { name: '--mount type=tmpfs', words: ['exec', '--mount', 'type=tmpfs,destination=/inside', '@IMAGE@', 'true'] },
+  { name: '--mount rw', words: ['exec', '--mount', 'src=@SCRATCH@/home,dst=/inside,rw', '@IMAGE@', 'true'] },
+  { name: '--scratch', words: sh('stat -c %A:%u /scr; touch /scr/a; ls -A /scr', '--scratch', '/scr') },
+  { name: '--scratch list', words: sh('touch /s1/a; ls -A /s1 /s2', '-S', '/s1,/s2') },
+  { name: '--scratch relative', words: ['exec', '--scratch', 'scr', '@IMAGE@', 'true'] },
+  {
+    name: '--scratch in --workdir',
+    words: sh('touch /scr/a; ls -AR @SCRATCH@/work', '--scratch', '/scr', '--workdir', '@SCRATCH@/work'),
+    cwd: '@SCRATCH@'
+  },
+  {
+    name: '--contain --workdir',
+    words: sh('touch /tmp/a /var/tmp/b ~/c; ls -A /tmp /var/tmp ~; pwd', '--contain', '--workdir', '@SCRATCH@/work')
+  },
+  { name: '--workdir that is not there', words: ['exec', '--contain', '-W', '@SCRATCH@/none', '@IMAGE@', 'true'] },
+  { name: '--dns', words: sh('cat /etc/resolv.conf', '--dns', '192.0.2.1,192.0.2.2') },
+  { name: '--dns with a name', words: ['exec', '--dns', 'example.org', '@IMAGE@', 'true'] },
+  { name: '--underlay', words: ['exec', '--underlay', '@IMAGE@', 'true'] },
+  { name: '--disable-cache', words: ['exec', '--disable-cache', '@IMAGE@', 'true'] },
   { name: '--bind list', words: sh('ls /a /b', '--bind', '@SCRATCH@/home:/a,@SCRATCH@/home:/b') },
   { name: 'the image is read-only', words: sh('touch /usr/mark') },
   { name: '--writable-tmpfs', words: sh('touch /usr/mark && ls /usr/mark', '--writable-tmpfs') },
