@@ -65,6 +65,8 @@ export const ACTION_FLAGS: readonly IFlag[] = [
     help: 'as Docker would: --containall --writable-tmpfs --no-init --no-umask --no-eval',
     keys: ['COMPAT']
   },
+  { flags: '-u, --userns', help: 'a user namespace also where root needs none', keys: ['USERNS', 'UNSHARE_USERNS'] },
+  { flags: '-f, --fakeroot', help: 'be root inside, by a user namespace', keys: ['FAKEROOT'] },
   { flags: '-p, --pid', help: 'a namespace for process ids', keys: ['PID', 'UNSHARE_PID'] },
   { flags: '--no-pid', help: 'none, also with --containall', keys: ['NO_PID'] },
   { flags: '-i, --ipc', help: 'a namespace for shared memory and message queues', keys: ['IPC', 'UNSHARE_IPC'] },
@@ -91,10 +93,6 @@ export const ACTION_FLAGS: readonly IFlag[] = [
 
 /** Flags of Apptainer that nbcontainer knows but does not honour yet: a plain word instead of "unknown option". */
 export const NOT_YET: Readonly<Record<string, string>> = {
-  '--fakeroot': 'leave it out: nbcontainer needs it nowhere to start',
-  '-f': 'leave it out: nbcontainer needs it nowhere to start',
-  '--userns': 'leave it out: nbcontainer makes a user namespace where one is needed',
-  '-u': 'leave it out: nbcontainer makes a user namespace where one is needed',
   '--overlay': 'use --writable-tmpfs, or --bind a directory that can be written',
   '-o': 'use --writable-tmpfs, or --bind a directory that can be written',
   '--writable': 'use --writable-tmpfs',

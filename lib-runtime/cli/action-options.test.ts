@@ -31,6 +31,8 @@ describe('runSpec', () => {
     ['DNS', { APPTAINER_DNS: '192.0.2.1' }, { dns: ['192.0.2.1'] }],
     ['NET', { APPTAINER_NET: '1' }, { network: true }],
     ['NO_PRIVS', { APPTAINER_NO_PRIVS: '1' }, { noPrivileges: true }],
+    ['UNSHARE_USERNS', { APPTAINER_UNSHARE_USERNS: '1' }, { userNamespace: true }],
+    ['FAKEROOT', { SINGULARITY_FAKEROOT: '1' }, { fakeroot: true }],
     ['UNSQUASH', { APPTAINER_UNSQUASH: '1' }, { unsquash: true }],
     ['NO_UMASK', { APPTAINER_NO_UMASK: '1' }, { noUmask: true }],
     ['NO_MOUNT', { APPTAINER_NO_MOUNT: 'tmp,cwd' }, { noMount: ['tmp', 'cwd'] }]
@@ -65,6 +67,8 @@ describe('runSpec', () => {
     ['--net', { net: true }, { network: true }],
     ['--no-privs', { privs: false }, { noPrivileges: true }],
     ['--keep-privs', { privs: true }, { noPrivileges: false }],
+    ['--userns', { userns: true }, { userNamespace: true, fakeroot: false }],
+    ['--fakeroot', { fakeroot: true }, { fakeroot: true, userNamespace: false }],
     ['--unsquash', { unsquash: true }, { unsquash: true }],
     ['--no-umask', { umask: false }, { noUmask: true }]
   ])('%s', (_, values, expected) => {

@@ -14,6 +14,8 @@ export interface IActionValues {
   readonly workdir?: string;
   readonly dns?: string;
   readonly net?: boolean;
+  readonly userns?: boolean;
+  readonly fakeroot?: boolean;
   /** False for --no-privs. */
   readonly privs?: boolean;
   readonly unsquash?: boolean;
@@ -86,6 +88,8 @@ export function runSpec(
     scratch: list(values.scratch, ['SCRATCH', 'SCRATCHDIR']).flatMap(parseScratch),
     dns: parseAddresses(values.dns ?? text(['DNS'])),
     network: yes(values.net, 'NET', 'UNSHARE_NET'),
+    userNamespace: yes(values.userns, 'USERNS', 'UNSHARE_USERNS'),
+    fakeroot: yes(values.fakeroot, 'FAKEROOT'),
     noPrivileges: no(values.privs, 'NO_PRIVS'),
     unsquash: yes(values.unsquash, 'UNSQUASH'),
     environment: { ...envFile, ...parseVariables(list(values.env, ['ENV'])) },

@@ -84,6 +84,8 @@ export interface IHostFacts {
   readonly memoryBytes: number;
   /** Absolute paths of helpers that exist: `proot`, `squashfuse_ll`, `newuidmap` ... */
   readonly tools: Readonly<Record<string, string>>;
+  /** Text of /proc/self/uid_map and gid_map, looked at for root only: which ids it may hand on. */
+  readonly idMaps?: { readonly uid: string; readonly gid: string };
   readonly workingDirectory: string;
   readonly umask: number;
   /** Canonical (realpath) form of every host path that the planner needs; null when it does not exist. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Gathers HostFacts: everything that planning needs to know of this machine, as plain data. */
-import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { freemem, machine, release } from 'node:os';
 import { join } from 'node:path';
@@ -66,11 +66,17 @@ export async function gatherHostFacts(options: IGatherOptions): Promise<IHostFac
     // The smaller of what the machine and what our cgroup has left.
     memoryBytes: Math.min(freemem(), process.availableMemory()),
     tools: findTools(env['PATH'] ?? ''),
+    ...(account.uid === 0 && { idMaps: readIdMaps() }),
     workingDirectory: options.cwd,
     umask: status.umask,
     paths,
     ...(options.gpu && { gpu: options.gpu })
   };
+}
+
+function readIdMaps(): { uid: string; gid: string } {
+  const text = (name: string): string => readFileSync(`/proc/self/${name}`, 'utf8');
+  return { uid: text('uid_map'), gid: text('gid_map') };
 }
 
 function typeOf(entry: { isDirectory(): boolean; isFile(): boolean; isSymbolicLink(): boolean }): INode['type'] {

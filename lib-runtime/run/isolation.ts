@@ -49,7 +49,13 @@ export function isolation(
 
 /** What the ptrace engine says of the same wishes: it makes no namespaces. */
 export function isolationUnderPtrace(spec: IRunSpec): INote[] {
-  const flags = [spec.pid && '--pid', spec.ipc && '--ipc', spec.uts && '--uts'].filter(Boolean);
+  const flags = [
+    spec.pid && '--pid',
+    spec.ipc && '--ipc',
+    spec.uts && '--uts',
+    spec.userNamespace && '--userns',
+    spec.fakeroot && '--fakeroot'
+  ].filter(Boolean);
   const text = `the ptrace engine makes no namespaces: ${flags.join(', ')} ${flags.length > 1 ? 'have' : 'has'} no effect`;
   return flags.length === 0 ? [] : [{ level: 'warning', text }];
 }

@@ -4,10 +4,11 @@
  * user binds sorted by path, cwd). Pure: says what, not how; underlay.ts makes steps of it.
  */
 import type { BindFlag } from '../engines/steps.ts';
-import type { IHostFacts } from '../host/facts.ts';
+import type { IAccount, IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
 import { groupFor, passwdFor } from './accounts.ts';
 import { LIBRARY_DIRECTORY } from './environment.ts';
+import { insideAccount } from './identity.ts';
 import { baseOf, findInImage, isWithin, normalise } from './image-tree.ts';
 import { minimalDevices } from './minimal-dev.ts';
 import type { IHostDirectory, INote, IRefusal } from './plan-types.ts';
@@ -63,7 +64,7 @@ const NEVER_CWD = /^\/(|etc|bin|mnt|usr|var|opt|sbin|lib|lib64|(sys|proc|dev).*)
 
 /** HOME inside: the target of --home, /root for uid 0, else the account's. */
 export function homeInside(spec: IRunSpec, account: IHostFacts['account']): string {
-  return normalise(spec.home?.target ?? (account.uid === 0 ? '/root' : account.home));
+  return normalise(spec.home?.target ?? (insideAccount(spec, account).uid === 0 ? '/root' : account.home));
 }
 
 /** A path of the host as the user wrote it, absolute. */
@@ -128,7 +129,7 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
   mounts.push(...(homeMount && !late ? [homeMount] : []), ...tmp.mounts, ...(homeMount && late ? [homeMount] : []));
   mounts.push(...scratch.mounts);
 
-  accountFiles(host, image, home, skipped, mounts);
+  accountFiles(insideAccount(spec, host.account), image, home, skipped, mounts);
   if (spec.dns.length > 0) {
     const content = spec.dns.map(address => `nameserver ${address}\n`).join('');
     mounts.push({
@@ -288,7 +289,7 @@ function homeOf(
 
 /** passwd and group of the image with the caller in them; nothing when the image has none. */
 function accountFiles(
-  host: IHostFacts,
+  account: IAccount,
   image: IImageFacts,
   home: string,
   skipped: (...names: string[]) => boolean,
@@ -296,13 +297,13 @@ function accountFiles(
 ): void {
   const common = { kind: 'content', purpose: 'account', mode: 0o644 } as const;
   if (image.passwd !== undefined && !skipped('/etc/passwd')) {
-    const content = passwdFor(image.passwd, host.account, home);
+    const content = passwdFor(image.passwd, account, home);
     if (content !== image.passwd) {
       mounts.push({ ...common, target: '/etc/passwd', content, reason: "the image's accounts and the caller's" });
     }
   }
   if (image.group !== undefined && !skipped('/etc/group')) {
-    const content = groupFor(image.group, host.account);
+    const content = groupFor(image.group, account);
     if (content !== image.group) {
       mounts.push({ ...common, target: '/etc/group', content, reason: "the image's groups and the caller's" });
     }

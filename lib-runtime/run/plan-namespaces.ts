@@ -37,7 +37,7 @@ const SKELETON_BYTES = 32 * MIB;
 /** A pivot plan, an in-place plan, a refusal of a wish, or why there is neither plan. */
 export function namespacesPlan(input: IPlanInput): INamespacesPlan | IRefusal | IPassedOver {
   const { spec, host, mounts } = input;
-  const identity = callerIdentity(host);
+  const identity = callerIdentity(host, spec);
   if (!identity.ok) {
     return passedOver('namespaces', identity.reason);
   }

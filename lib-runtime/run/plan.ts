@@ -5,6 +5,7 @@ import type { IImageFacts } from '../images/image.ts';
 import { containerCommand } from './command.ts';
 import { containerEnvironment } from './environment.ts';
 import { containerMounts, type IMounts } from './mounts.ts';
+import { insideAccount } from './identity.ts';
 import { isolationUnderPtrace } from './isolation.ts';
 import { type IPassedOver, type IPlanInput, namespacesPlan, passedOver } from './plan-namespaces.ts';
 import { ptracePlan } from './plan-ptrace.ts';
@@ -32,7 +33,7 @@ export function planRun(
   if (command.kind === 'refusal') {
     return command;
   }
-  if (spec.noPrivileges && host.account.uid === 0) {
+  if (spec.noPrivileges && insideAccount(spec, host.account).uid === 0) {
     return {
       kind: 'refusal',
       code: 'refused',
@@ -49,7 +50,7 @@ export function planRun(
     host: environment,
     spec,
     image,
-    account: host.account,
+    account: insideAccount(spec, host.account),
     home: mounts.home,
     workingDirectory: mounts.workingDirectories[0] ?? '/',
     driverLibraries: spec.nv && (host.gpu?.libraries.length ?? 0) > 0,

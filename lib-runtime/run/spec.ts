@@ -37,6 +37,10 @@ export interface IRunSpec {
   readonly dns: readonly string[];
   /** `--net` was asked for; the host's network is shared all the same. */
   readonly network: boolean;
+  /** `--userns`: a user namespace also for root. */
+  readonly userNamespace: boolean;
+  /** `--fakeroot`: root inside, by a user namespace. */
+  readonly fakeroot: boolean;
   /** `--no-privs`. */
   readonly noPrivileges: boolean;
   /** `--unsquash`: the image is unpacked, also where its squashfs could be mounted. */
@@ -64,6 +68,8 @@ export const DEFAULT_SPEC: Omit<IRunSpec, 'action' | 'command'> = {
   scratch: [],
   dns: [],
   network: false,
+  userNamespace: false,
+  fakeroot: false,
   noPrivileges: false,
   unsquash: false,
   writableTmpfs: false,

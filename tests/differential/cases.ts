@@ -156,6 +156,7 @@ export const CASES: readonly ICase[] = [
     // Ours always has an init that reaps.
     ours: { stdout: '2\n', status: 0 }
   },
+  { name: '--fakeroot', words: sh('id -u; id -g; echo $HOME; whoami', '--fakeroot') },
   { name: '--ipc', words: sh('wc -l < /proc/sysvipc/shm', '--ipc') },
   { name: '--uts --hostname', words: sh('cat /proc/sys/kernel/hostname', '--uts', '--hostname', 'box') },
   { name: '--no-umask', words: sh('umask', '--no-umask') },
