@@ -49,8 +49,14 @@ async function installPython() {
   const hash = hashOf([REQUIREMENTS, CONSTRAINTS], [version]);
   await once(path.join(VENV, '.nbcontainer-requirements'), hash, [venvBin('node'), venvBin('jupyter')], async () => {
     say('Installing JupyterLab, Node.js and the build tools into .venv.');
-    const pinned = isAtLeast(version, 3, 11) ? ['-c', CONSTRAINTS] : [];
-    const args = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-r', REQUIREMENTS, ...pinned];
+    const args = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-r', REQUIREMENTS];
+    if (isAtLeast(version, 3, 11)) {
+      if ((await status(venvBin('python'), [...args, '-c', CONSTRAINTS])) === 0) {
+        return;
+      }
+      // A registry may no longer serve, or not yet, one of a hundred exact versions: the direct ones still hold.
+      say(`Not every version of ${CONSTRAINTS} can be had: taking others where ${REQUIREMENTS} does not name one.`);
+    }
     await run(venvBin('python'), args);
   });
 }
