@@ -47,7 +47,11 @@ export async function gatherImageFacts(image: ILocalImage, options: IFactsOption
       ...(passwd !== undefined && { passwd }),
       ...(group !== undefined && { group }),
       tree: await listings(files, pathsOfInterest),
-      trees: { plain: store.treePath(key, 'plain'), merged: store.treePath(key, 'merged') }
+      trees: {
+        plain: store.treePath(key, 'plain'),
+        merged: store.treePath(key, 'merged'),
+        'read-only': store.treePath(key, 'read-only')
+      }
     };
   } catch (error) {
     throw asContainerError(error, 'read image', `cannot read ${image.path}`);

@@ -45,5 +45,5 @@ export interface IImageFacts {
   /** `/` and every directory on the way to a path of interest (symlinks followed inside the image). */
   readonly tree: Listings;
   /** Paths of the unpacked trees once they exist; where they would be, otherwise. */
-  readonly trees: { readonly plain: string; readonly merged: string };
+  readonly trees: Readonly<Record<'plain' | 'merged' | 'read-only', string>>;
 }

@@ -17,6 +17,9 @@ export function formatPlan(plan: Plan): string {
   if (plan.engine === 'namespaces') {
     lines.push(...formatSteps(plan.steps));
   } else {
+    if (plan.confinement.length > 0) {
+      lines.push(`without ${plan.confinement.join(', ')}:`);
+    }
     lines.push(`${plan.program} ${plan.arguments.map(quote).join(' ')}`, ...formatSteps(plan.steps));
   }
   lines.push('', `command ${plan.execution.argv.map(quote).join(' ')}`);
@@ -97,6 +100,8 @@ function describeRootfs({ rootfs }: Plan): string {
       return 'mounted from the image';
     case 'tree':
       return `unpacked tree (${rootfs.view}) ${rootfs.directory}`;
+    case 'copy':
+      return `a writable copy (${rootfs.view}), made for this run and removed at its end`;
     case 'directory':
       return `directory ${rootfs.directory}`;
   }

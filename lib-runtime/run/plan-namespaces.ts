@@ -12,6 +12,7 @@ import type { INamespacesPlan, INote, IRefusal } from './plan-types.ts';
 import { chooseRootfs } from './rootfs.ts';
 import type { IRunSpec } from './spec.ts';
 import { type IFreshProc, underlaySteps } from './underlay.ts';
+import { chooseWritable, stageBytes, withWritable } from './writable.ts';
 
 /** An engine or root that was passed over, and why. */
 export interface IPassedOver {
@@ -29,10 +30,6 @@ export interface IPlanInput {
 }
 
 type Granted = Extract<Identity, { ok: true }>;
-
-const MIB = 1024 * 1024;
-/** The root under construction holds directories and small files only. */
-const SKELETON_BYTES = 32 * MIB;
 
 /** A pivot plan, an in-place plan, a refusal of a wish, or why there is neither plan. */
 export function namespacesPlan(input: IPlanInput): INamespacesPlan | IRefusal | IPassedOver {
@@ -68,11 +65,9 @@ function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRef
   const showsProc = input.mounts.mounts.some(({ purpose }) => purpose === 'proc');
   const isolated = isolation(spec, host, 'pivot', showsProc);
   const mounts = isolated.freshProc ? { ...input.mounts, mounts: input.mounts.mounts.map(freshProc) } : input.mounts;
-  const writable = writableRoot(spec, host, identity);
-  if (writable?.kind === 'refusal') {
-    return writable;
-  }
-  const rootfs = chooseRootfs(image, host, stage, identity.privileged, false, spec.unsquash);
+  const writable = chooseWritable(spec, host, identity.privileged);
+  const chosen = chooseRootfs(image, host, stage, identity.privileged, false, spec.unsquash);
+  const rootfs = withWritable(chosen, writable, stage, identity.privileged);
   const underlay = underlaySteps({
     tree: image.tree,
     rootfs: rootfs.path,
@@ -96,9 +91,8 @@ function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRef
     root: 'pivot',
     rootfs: rootfs.demand,
     steps: [
-      ...opening(identity, isolated, stage, writable?.sizeBytes ?? SKELETON_BYTES),
-      ...(rootfs.step ? [rootfs.step] : []),
-      ...(writable ? [overlayStep(rootfs.path, stage, identity)] : []),
+      ...opening(identity, isolated, stage, stageBytes(writable)),
+      ...rootfs.steps,
       ...underlay.steps,
       pivots
         ? { step: { op: 'pivot' }, reason: 'the assembled root becomes /' }
@@ -121,13 +115,11 @@ function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamesp
   if (needed.kind === 'impossible') {
     return passedOver('in-place', needed.reason);
   }
-  const writable = writableRoot(spec, host, identity);
-  if (writable?.kind === 'refusal') {
-    return writable;
-  }
+  const writable = chooseWritable(spec, host, identity.privileged);
   const merged = isMerged(host.root) && needsMerging(image.tree);
   const tree = merged ? mergedListings(image.tree) : image.tree;
-  const rootfs = chooseRootfs(image, host, stage, identity.privileged, merged, spec.unsquash);
+  const chosen = chooseRootfs(image, host, stage, identity.privileged, merged, spec.unsquash);
+  const rootfs = withWritable(chosen, writable, stage, identity.privileged);
   const underlay = underlaySteps({
     tree,
     rootfs: rootfs.path,
@@ -155,9 +147,8 @@ function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamesp
     root: 'in-place',
     rootfs: rootfs.demand,
     steps: [
-      ...opening(identity, isolated, stage, writable?.sizeBytes ?? SKELETON_BYTES),
-      ...(rootfs.step ? [rootfs.step] : []),
-      ...(writable ? [overlayStep(rootfs.path, stage, identity)] : []),
+      ...opening(identity, isolated, stage, stageBytes(writable)),
+      ...rootfs.steps,
       ...underlay.steps,
       ...placed.steps,
       ...closing(spec, host, mounts)
@@ -196,41 +187,6 @@ function closing(spec: IRunSpec, host: IHostFacts, mounts: Pick<IMounts, 'workin
     { step: { op: 'no-new-privileges' }, reason: 'setuid programs of the image give no rights' },
     { step: { op: 'chdir', candidates: mounts.workingDirectories }, reason: 'where the command starts' }
   ];
-}
-
-function overlayStep(lower: string, stage: string, { privileged }: Granted): IPlannedStep {
-  return {
-    step: {
-      op: 'overlay',
-      lower: [lower],
-      upper: `${stage}/upper`,
-      work: `${stage}/work`,
-      userxattr: !privileged
-    },
-    reason: '--writable-tmpfs: changes go to memory and are gone at the end'
-  };
-}
-
-function writableRoot(
-  spec: IRunSpec,
-  host: IHostFacts,
-  { privileged }: Granted
-): { readonly kind: 'writable'; readonly sizeBytes: number } | IRefusal | undefined {
-  if (!spec.writableTmpfs) {
-    return undefined;
-  }
-  const probe = host.probes[privileged ? 'overlay' : 'user-overlay'];
-  if (!probe.ok) {
-    return {
-      kind: 'refusal',
-      code: 'refused',
-      message: '--writable-tmpfs cannot be honoured here',
-      reason: `this host denies overlay mounts${errnoText(probe)}`,
-      fix: 'Leave --writable-tmpfs out and bind a writable directory instead, or take --engine ptrace'
-    };
-  }
-  // Half of what is free now, as a tmpfs takes memory only for what is written; Apptainer's 64 MiB at the least.
-  return { kind: 'writable', sizeBytes: Math.max(64 * MIB, Math.floor(host.memoryBytes / 2 / MIB) * MIB) };
 }
 
 export function passedOver(what: string, reason: string): IPassedOver {

@@ -32,16 +32,17 @@ describe('a ptrace plan', () => {
   it('is taken where there are no namespaces, and says why', () => {
     const result = ptrace(plan({ noHome: true, noMount: ['cwd'] }));
     expect(result.program).toBe('/usr/bin/proot');
-    expect(result.rootfs).toEqual({ kind: 'tree', view: 'plain', directory: '/store/trees/plain' });
+    expect(result.rootfs).toEqual({ kind: 'tree', view: 'read-only', directory: '/store/trees/read-only' });
     expect(result.arguments.join(' ')).toBe(
-      '-r /store/trees/plain -w / -b /dev:/dev -b /etc/hosts:/etc/hosts -b /etc/resolv.conf:/etc/resolv.conf ' +
+      '-r /store/trees/read-only -w / -b /dev:/dev -b /etc/hosts:/etc/hosts -b /etc/resolv.conf:/etc/resolv.conf ' +
         '-b /proc:/proc -b /sys:/sys -b /tmp:/tmp -b /var/tmp:/var/tmp'
     );
     expect(result.notes[0]).toEqual({
       level: 'warning',
       text: 'the ptrace engine (PRoot) is used (namespaces: no user namespace can be made (EPERM)): system calls are slower than with namespaces'
     });
-    expect(result.notes[1]?.text).toContain('PRoot cannot make the image read-only');
+    expect(result.notes[1]).toMatchObject({ level: 'warning' });
+    expect(result.notes[1]?.text).toContain('PRoot cannot make the image read-only: its files lack write permission');
   });
 
   it('is taken where an in-place root is impossible', () => {
@@ -91,13 +92,6 @@ describe('a ptrace plan', () => {
 
   it.each<[string, Partial<IRunSpec>, Partial<IHostFacts>, Partial<Record<ProbeName, string>>, string]>([
     [
-      '--writable-tmpfs',
-      { writableTmpfs: true },
-      {},
-      KAGGLE,
-      'PRoot has no overlay, and the unpacked image in the store must not be written to'
-    ],
-    [
       'a path with a colon',
       { binds: [{ source: '/a:b', target: '/x', readOnly: false }] },
       {},
@@ -130,11 +124,43 @@ describe('a ptrace plan', () => {
     expect(plan(spec, host, denied)).toMatchObject({ kind: 'refusal', code: 'refused', reason });
   });
 
+  const DOCKER = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_SETGID', 'CAP_SETUID', 'CAP_NET_RAW'];
+  const OWN = { source: { kind: 'directory', directory: '/my/sandbox' } } as const;
+  const STORED = { source: { kind: 'directory', directory: '/store/trees/plain' } } as const;
+  const NOBODYS = "the image is read-only: its files belong to nobody's id";
+  const YOURS = 'PRoot cannot make the image read-only: its files lack write permission, but they are yours';
+  const COPIED = '--writable-tmpfs: PRoot has no overlay, so this container gets a copy of the image of its own';
+
+  it.each<[string, Partial<IRunSpec>, readonly string[] | undefined, Partial<IImageFacts>, string, string[], string]>([
+    ['of root', {}, DOCKER, {}, 'read-only', ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETUID'], NOBODYS],
+    ['of root without capabilities', {}, [], {}, 'read-only', [], YOURS],
+    ['of a user', {}, undefined, {}, 'read-only', [], YOURS],
+    ['unpacked at the pull', {}, DOCKER, STORED, 'read-only', ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETUID'], NOBODYS],
+    ["of the user's directory", {}, DOCKER, OWN, '/my/sandbox', [], 'PRoot cannot make /my/sandbox read-only'],
+    ['of root, --writable-tmpfs', { writableTmpfs: true }, DOCKER, {}, 'copy', [], COPIED],
+    ['of a user, --writable-tmpfs', { writableTmpfs: true }, undefined, {}, 'copy', [], COPIED],
+    ["of the user's directory, --writable-tmpfs", { writableTmpfs: true }, DOCKER, OWN, 'copy', [], COPIED]
+  ])('keeps the tree from being written: %s', (_, spec, capabilities, image, tree, givenUp, note) => {
+    const host = capabilities === undefined ? {} : { ...ROOT, ...PROOT, capabilities };
+    const result = ptrace(plan({ engine: 'ptrace', ...spec }, host, KAGGLE, imageFacts(DEBIAN, image)));
+    const { rootfs } = result;
+    expect(rootfs.kind === 'tree' ? rootfs.view : rootfs.kind === 'directory' ? rootfs.directory : rootfs.kind).toBe(
+      tree
+    );
+    expect(result.arguments.slice(0, 2)).toEqual(['-r', rootfs.kind === 'mounted' ? '' : rootfs.directory]);
+    expect(result.confinement).toEqual(givenUp.map(name => `CAP_${name}`));
+    const said = result.notes.filter(({ text }) => /read-only|writable/.test(text));
+    expect(said).toHaveLength(1);
+    expect(said[0]?.text).toContain(note);
+    expect(said[0]?.level).toBe(note === YOURS || tree === '/my/sandbox' ? 'warning' : 'info');
+    expect(formatPlan(result).includes('without CAP_CHOWN')).toBe(givenUp.length > 0);
+  });
+
   it('is taken when asked for', () => {
     const result = ptrace(plan({ engine: 'ptrace' }, {}, {}));
     expect(result.notes[0]?.text).toBe(
       'the ptrace engine (PRoot) is used as asked: system calls are slower than with namespaces'
     );
-    expect(formatPlan(result)).toContain('/usr/bin/proot -r /store/trees/plain -w / -b /dev:/dev');
+    expect(formatPlan(result)).toContain('/usr/bin/proot -r /store/trees/read-only -w / -b /dev:/dev');
   });
 });

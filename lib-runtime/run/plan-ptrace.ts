@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Plans of the ptrace engine: what the mounts become as arguments of PRoot (runtimes.md 5.3). Pure. */
+import type { IHostFacts } from '../host/facts.ts';
 import { errnoText } from './identity.ts';
 import { baseOf, findInImage } from './image-tree.ts';
 import type { Mount } from './mounts.ts';
 import { type IPassedOver, type IPlanInput, passedOver } from './plan-namespaces.ts';
 import type { INote, IPtracePlan, IRefusal, RootfsDemand } from './plan-types.ts';
+import { COPY, copyDemand } from './writable.ts';
 
 /**
  * @param reasons why the engines before were passed over; they are said before the run.
  */
 export function ptracePlan(input: IPlanInput, reasons: readonly IPassedOver[]): IPtracePlan | IRefusal | IPassedOver {
-  const { spec, host, image, mounts, execution } = input;
+  const { host, mounts, execution } = input;
   const program = host.tools['proot'];
   if (program === undefined) {
     return passedOver('ptrace', 'PRoot is not installed');
@@ -18,19 +20,7 @@ export function ptracePlan(input: IPlanInput, reasons: readonly IPassedOver[]): 
   if (!host.probes.ptrace.ok) {
     return passedOver('ptrace', `tracing a process is denied here${errnoText(host.probes.ptrace)}`);
   }
-  if (spec.writableTmpfs) {
-    return {
-      kind: 'refusal',
-      code: 'refused',
-      message: '--writable-tmpfs cannot be honoured with the ptrace engine',
-      reason: 'PRoot has no overlay, and the unpacked image in the store must not be written to',
-      fix: 'Leave --writable-tmpfs out and bind a writable directory instead'
-    };
-  }
-  const rootfs: RootfsDemand =
-    image.source.kind === 'directory'
-      ? { kind: 'directory', directory: image.source.directory }
-      : { kind: 'tree', view: 'plain', directory: image.trees.plain };
+  const { rootfs, confinement, notes } = chooseTree(input);
   const binder = new Binder(input);
   for (const mount of mounts.mounts) {
     const refusal = binder.add(mount);
@@ -46,6 +36,7 @@ export function ptracePlan(input: IPlanInput, reasons: readonly IPassedOver[]): 
     program,
     // PRoot's own user id emulation (-0, -i) is left out: the caller is who he is.
     arguments: ['-r', rootfs.directory, '-w', '/', ...binder.words],
+    confinement,
     files: binder.files,
     directories: binder.directories,
     steps: [
@@ -54,11 +45,65 @@ export function ptracePlan(input: IPlanInput, reasons: readonly IPassedOver[]): 
       { step: { op: 'chdir', candidates: mounts.workingDirectories }, reason: 'where the command starts' }
     ],
     execution,
-    notes: [...engineNotes(input, reasons), ...binder.notes, ...mounts.notes]
+    notes: [...engineNotes(input, reasons), ...notes, ...binder.notes, ...mounts.notes]
   };
 }
 
-function engineNotes({ spec, image }: IPlanInput, reasons: readonly IPassedOver[]): INote[] {
+/**
+ * What lets root (or a program with its capabilities) write files of others, become their owner, or reach past the file
+ * system. Reading stays: CAP_DAC_READ_SEARCH is kept where the caller has it.
+ */
+const GIVEN_UP: ReadonlySet<string> = new Set(
+  (
+    'CHOWN DAC_OVERRIDE FOWNER FSETID SETUID SETPCAP SETFCAP LINUX_IMMUTABLE MKNOD SYS_MODULE SYS_RAWIO SYS_PTRACE ' +
+    'SYS_ADMIN MAC_OVERRIDE MAC_ADMIN PERFMON BPF CHECKPOINT_RESTORE'
+  )
+    .split(' ')
+    .map(name => `CAP_${name}`)
+);
+
+interface IChosenTree {
+  readonly rootfs: Extract<RootfsDemand, { readonly directory: string }>;
+  readonly confinement: readonly string[];
+  readonly notes: readonly INote[];
+}
+
+/** PRoot cannot make anything read-only: the tree has to be one that the container may not write, or its own. */
+function chooseTree({ spec, host, image }: IPlanInput): IChosenTree {
+  const { source, trees } = image;
+  const ofUser = source.kind === 'directory' && source.directory !== trees.plain;
+  if (spec.writableTmpfs) {
+    const { note } = copyDemand({ kind: 'tree', view: 'plain', directory: trees.plain }, 'PRoot has no overlay');
+    return { rootfs: { kind: 'copy', view: 'plain', directory: COPY }, confinement: [], notes: [note] };
+  }
+  if (ofUser) {
+    const { directory } = source;
+    const text = `PRoot cannot make ${directory} read-only: what may write it outside may write it inside; --writable-tmpfs uses a copy`;
+    return { rootfs: { kind: 'directory', directory }, confinement: [], notes: [{ level: 'warning', text }] };
+  }
+  const rootfs = { kind: 'tree', view: 'read-only', directory: trees['read-only'] } as const;
+  const confinement = host.capabilities.filter(name => GIVEN_UP.has(name));
+  return { rootfs, confinement, notes: [readOnlyNote(host)] };
+}
+
+function readOnlyNote({ account, capabilities }: IHostFacts): INote {
+  if (account.uid === 0 && capabilities.includes('CAP_CHOWN')) {
+    return {
+      level: 'info',
+      text:
+        "the image is read-only: its files belong to nobody's id, and root inside has no rights over files of others " +
+        '(no chown, no setuid); --writable-tmpfs gives a copy and the whole rights'
+    };
+  }
+  return {
+    level: 'warning',
+    text:
+      'PRoot cannot make the image read-only: its files lack write permission, but they are yours and a chmod in the ' +
+      'container would bring it back; --writable-tmpfs uses a copy'
+  };
+}
+
+function engineNotes({ spec }: IPlanInput, reasons: readonly IPassedOver[]): INote[] {
   const why = reasons.map(({ what, reason }) => `${what}: ${reason}`).join('; ');
   const slow = 'system calls are slower than with namespaces';
   const notes: INote[] = [
@@ -70,12 +115,6 @@ function engineNotes({ spec, image }: IPlanInput, reasons: readonly IPassedOver[
           : `the ptrace engine (PRoot) is used (${why}): ${slow}`
     }
   ];
-  if (image.source.kind === 'squashfs') {
-    notes.push({
-      level: 'warning',
-      text: 'PRoot cannot make the image read-only: whoever owns its unpacked tree can change it; write to home, /tmp or a bind'
-    });
-  }
   if (spec.hostname !== undefined) {
     notes.push({ level: 'warning', text: '--hostname has no effect with the ptrace engine' });
   }

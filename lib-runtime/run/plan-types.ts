@@ -10,8 +10,10 @@ export type RootfsDemand =
       /** Directory of the plain tree to fall back to when the kernel does not take the squashfs after all. */
       readonly otherwise: string;
     }
-  /** An unpacked tree in the store, `merged` with /bin, /sbin and /lib* moved below /usr. */
-  | { readonly kind: 'tree'; readonly view: 'plain' | 'merged'; readonly directory: string }
+  /** An unpacked tree in the store, in the view (store/layout.ts) that the engine needs. */
+  | { readonly kind: 'tree'; readonly view: 'plain' | 'merged' | 'read-only'; readonly directory: string }
+  /** A tree of this container's own, made at the launch and removed at the end; `directory` stands for its path. */
+  | { readonly kind: 'copy'; readonly view: 'plain' | 'merged'; readonly directory: string }
   /** The image is a directory of the user's. */
   | { readonly kind: 'directory'; readonly directory: string };
 
@@ -50,6 +52,8 @@ export interface IPtracePlan {
   /** Absolute path of PRoot and its arguments up to the command. */
   readonly program: string;
   readonly arguments: readonly string[];
+  /** Capabilities that PRoot and all below it give up first, so that nobody inside can write what is not his. */
+  readonly confinement: readonly string[];
   /** Files to be written to a private temporary directory first; `@NAME@` in arguments stands for their path. */
   readonly files: Readonly<Record<string, string>>;
   /** Empty private directories, removed afterwards; `@NAME@` likewise. */

@@ -261,11 +261,24 @@ describe('a pivot plan', () => {
     ]);
   });
 
-  it('refuses --writable-tmpfs where overlay is denied, with the errno', () => {
-    expect(plan(imageFacts(HELLO), { writableTmpfs: true }, { 'user-overlay': 'EPERM' })).toMatchObject({
-      code: 'refused',
-      reason: 'this host denies overlay mounts (EPERM)'
-    });
+  it.each<[string, Partial<IHostFacts>, Denied]>([
+    ['root', ROOT, { overlay: 'EPERM' }],
+    ['a user', {}, { 'user-overlay': 'EPERM' }]
+  ])('takes a copy for --writable-tmpfs of %s where overlay is denied, and says so', (_, host, denied) => {
+    const spec = { ...BARE, writableTmpfs: true, binds: [{ source: '/d', target: '/d/e', readOnly: false }] };
+    const result = namespaces(plan(imageFacts(HELLO), spec, denied, host));
+    expect(result.rootfs).toEqual({ kind: 'copy', view: 'plain', directory: '/@copy@' });
+    expect(steps(result, /overlay|squashfs|stage |@copy@|\/d|remount/)).toEqual([
+      `stage /run/nbc/stage ${32 * 1024 ** 2}`,
+      'bind /@copy@ / nosuid,nodev',
+      'mkdir /d 0755',
+      'mkdir /d/e 0755',
+      'bind /d /d/e rec,nosuid,nodev'
+    ]);
+    expect(result.notes.map(({ text }) => text)).toContain(
+      '--writable-tmpfs: this host denies overlay mounts (EPERM), so this container gets a copy of the image of its ' +
+        'own on disk, removed at the end'
+    );
   });
 
   it('names the host inside', () => {

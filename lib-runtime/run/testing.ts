@@ -62,7 +62,11 @@ export function imageFacts(tree: Listings, more: Partial<IImageFacts> = {}): IIm
     machine: 'x86_64',
     environmentScripts: [],
     tree,
-    trees: { plain: '/store/trees/plain', merged: '/store/trees/merged' },
+    trees: {
+      plain: '/store/trees/plain',
+      merged: '/store/trees/merged',
+      'read-only': '/store/trees/read-only'
+    },
     ...more
   };
 }

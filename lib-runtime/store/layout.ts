@@ -7,8 +7,11 @@ import { ContainerError, printable } from '../support/errors.ts';
 /** Environment as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Which form of an unpacked tree: as recorded, or with /bin, /sbin, /lib merged into /usr (DESIGN 3). */
-export type TreeView = 'plain' | 'merged';
+/**
+ * Which form of an unpacked tree: as recorded, with /bin, /sbin, /lib merged into /usr (DESIGN 3), or with owners and
+ * modes that keep a container of its user from writing it (DESIGN 4).
+ */
+export type TreeView = 'plain' | 'merged' | 'read-only';
 
 /** $NBCONTAINER_HOME, else $XDG_DATA_HOME/nbcontainer, else ~/.local/share/nbcontainer; always absolute. */
 export function storeHome(env: Environment, homeDirectory: string): string {

@@ -105,7 +105,7 @@ const ORDINARY_IMAGE: IImageFacts = {
       ...['bin', 'lib', 'lib64', 'sbin'].map(link)
     ]
   },
-  trees: { plain: '/nonexistent/plain', merged: '/nonexistent/merged' }
+  trees: { plain: '/nonexistent/plain', merged: '/nonexistent/merged', 'read-only': '/nonexistent/read-only' }
 };
 
 /** What may leave the machine: no names, no paths of the user, no environment. */

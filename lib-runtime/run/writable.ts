@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What --writable-tmpfs makes of a root file system: an overlay in memory, or a copy on disk where that is denied. Pure. */
+import type { IPlannedStep } from '../engines/steps.ts';
+import type { IHostFacts } from '../host/facts.ts';
+import { errnoText } from './identity.ts';
+import type { INote, RootfsDemand } from './plan-types.ts';
+import type { IRootfs } from './rootfs.ts';
+import type { IRunSpec } from './spec.ts';
+
+const MIB = 1024 * 1024;
+/** The root under construction holds directories and small files only. */
+const SKELETON_BYTES = 32 * MIB;
+
+/** Stands in a plan for the directory of the copy, which is made (and named) at the launch. */
+export const COPY = '/@copy@';
+
+export type Writable =
+  { readonly kind: 'overlay'; readonly sizeBytes: number } | { readonly kind: 'copy'; readonly reason: string };
+
+/** How the root of the namespaces engine is made writable; undefined when it was not asked for. */
+export function chooseWritable(spec: IRunSpec, host: IHostFacts, privileged: boolean): Writable | undefined {
+  if (!spec.writableTmpfs) {
+    return undefined;
+  }
+  const probe = host.probes[privileged ? 'overlay' : 'user-overlay'];
+  if (!probe.ok) {
+    return { kind: 'copy', reason: `this host denies overlay mounts${errnoText(probe)}` };
+  }
+  // Half of what is free now, as a tmpfs takes memory only for what is written; Apptainer's 64 MiB at the least.
+  return { kind: 'overlay', sizeBytes: Math.max(64 * MIB, Math.floor(host.memoryBytes / 2 / MIB) * MIB) };
+}
+
+/** Bytes that the root under construction may take. */
+export function stageBytes(writable: Writable | undefined): number {
+  return writable?.kind === 'overlay' ? writable.sizeBytes : SKELETON_BYTES;
+}
+
+/** The demand for a writable copy, and what is said about it. */
+export function copyDemand(demand: RootfsDemand, reason: string): { demand: RootfsDemand; note: INote } {
+  const view = demand.kind === 'tree' && demand.view === 'merged' ? 'merged' : 'plain';
+  return {
+    demand: { kind: 'copy', view, directory: COPY },
+    note: {
+      level: 'info',
+      text: `--writable-tmpfs: ${reason}, so this container gets a copy of the image of its own on disk, removed at the end`
+    }
+  };
+}
+
+/** The root file system with the steps that bring it, writable where that was asked for. */
+export function withWritable(
+  rootfs: IRootfs,
+  writable: Writable | undefined,
+  stage: string,
+  privileged: boolean
+): Omit<IRootfs, 'step'> & { readonly steps: readonly IPlannedStep[] } {
+  const { demand, path, step, notes } = rootfs;
+  const opened = step ? [step] : [];
+  switch (writable?.kind) {
+    case undefined:
+      return { demand, path, notes, steps: opened };
+    case 'overlay':
+      return {
+        demand,
+        path,
+        notes,
+        steps: [
+          ...opened,
+          {
+            step: {
+              op: 'overlay',
+              lower: [path],
+              upper: `${stage}/upper`,
+              work: `${stage}/work`,
+              userxattr: !privileged
+            },
+            reason: '--writable-tmpfs: changes go to memory and are gone at the end'
+          }
+        ]
+      };
+    case 'copy': {
+      const copy = copyDemand(demand, writable.reason);
+      return {
+        demand: copy.demand,
+        path: COPY,
+        notes: [copy.note],
+        steps: [
+          {
+            step: { op: 'bind', source: COPY, target: '/', flags: ['nosuid', 'nodev'] },
+            reason: '--writable-tmpfs: changes go to a copy of the image and are gone at the end'
+          }
+        ]
+      };
+    }
+  }
+}
