@@ -4,19 +4,31 @@ import { CommanderError } from 'commander';
 import { ContainerError, OWN_FAILURE } from '../support/errors.ts';
 import { fatal } from './output.ts';
 import { buildProgram } from './program.ts';
+import { CALLED_AS } from './shim-scripts.ts';
 import { VERSION } from './version.ts';
+
+/** The scripts of `nbcontainer shim` say first under which name they were called. */
+function calledAs(argv: readonly string[]): { name?: string; words: readonly string[] } {
+  const [flag, name, ...words] = argv;
+  return flag === CALLED_AS && name !== undefined ? { name, words } : { words: argv };
+}
 
 async function main(argv: readonly string[]): Promise<number> {
   let status = 0;
-  const program = buildProgram(VERSION, value => {
-    status = value;
-  });
+  const { name, words } = calledAs(argv);
+  const program = buildProgram(
+    VERSION,
+    value => {
+      status = value;
+    },
+    name
+  );
   try {
-    if (argv.length === 0) {
+    if (words.length === 0) {
       program.outputHelp();
       return 0;
     }
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(words, { from: 'user' });
     return status;
   } catch (error) {
     if (error instanceof CommanderError) {

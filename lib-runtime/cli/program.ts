@@ -7,6 +7,7 @@ import { ACTION_FLAGS, NOT_YET } from './action-flags.ts';
 import type { actionCommand as ActionCommand } from './commands/action.ts';
 import type { pullCommand as PullCommand } from './commands/pull.ts';
 import { setVerbosity } from './output.ts';
+import { APPTAINER_VERSION } from './shim-scripts.ts';
 
 /** What a command leaves behind: the exit status. */
 export type Outcome = Promise<number>;
@@ -14,21 +15,25 @@ export type Outcome = Promise<number>;
 const IMAGE_HELP = 'a SIF file, a directory, docker://NAME, oci:DIR[:TAG] or oci-archive:FILE[:TAG]';
 
 /**
- * Builds the parser. `report` receives the exit status of the command that ran.
+ * Builds the parser. `report` receives the exit status of the command that ran. `name`, when the program is called as
+ * apptainer or singularity, makes it answer with their version.
  *
  * @throws CommanderError from `parseAsync` for words that are not understood (see main.ts).
  */
-export function buildProgram(version: string, report: (status: number) => void): Command {
-  const program = new Command('nbcontainer')
+export function buildProgram(version: string, report: (status: number) => void, name = 'nbcontainer'): Command {
+  const shimmed = name !== 'nbcontainer';
+  const shown = shimmed ? APPTAINER_VERSION : version;
+  const program = new Command(name)
     .description('Run SIF and Docker images where you are, with the words of Apptainer.')
-    .version(`nbcontainer version ${version}`, '--version', 'print the version')
+    .version(`${shimmed ? 'apptainer' : name} version ${shown}`, '--version', 'print the version')
     .option('-d, --debug', 'print what is done and where a failure came from')
     .option('-q, --quiet', 'no information messages')
     .option('-s, --silent', 'no messages but failures')
     .option('-v, --verbose', 'same as --debug')
+    .addOption(new Option('--nocolor', 'accepted').hideHelp())
     .enablePositionalOptions()
     .showSuggestionAfterError()
-    .showHelpAfterError('(nbcontainer --help lists the commands)')
+    .showHelpAfterError(`(${name} --help lists the commands)`)
     .exitOverride()
     .hook('preAction', command => {
       const { debug, verbose, quiet, silent } = command.opts<Record<string, boolean | undefined>>();
@@ -115,11 +120,24 @@ export function buildProgram(version: string, report: (status: number) => void):
       report(await doctorCommand(options, version));
     });
 
+  add('shim')
+    .summary('install apptainer, singularity and run-singularity as names of nbcontainer')
+    .description(
+      'Writes small programs that start nbcontainer under the names of Apptainer, for scripts, workflow managers and ' +
+        `./image.sif. They answer --version with "apptainer version ${APPTAINER_VERSION}", which such programs parse.`
+    )
+    .option('--dir <dir>', 'where to write them (default: shim in the store)')
+    .addHelpText('after', '\nExample:\n  eval "$(nbcontainer shim)" && apptainer exec image.sif ls /')
+    .action(async (options: { dir?: string }) => {
+      const { shimCommand } = await import('./commands/shim.ts');
+      report(await shimCommand(options));
+    });
+
   add('version')
     .summary('print the version')
     .addHelpText('after', '\nExample:\n  nbcontainer version')
     .action(() => {
-      process.stdout.write(`${version}\n`);
+      process.stdout.write(`${shown}\n`);
       report(0);
     });
   return program;
