@@ -12,8 +12,6 @@ ACTIONS = ("exec", "run", "shell")
 VALUE_OPTIONS = frozenset(
     ("-B", "--bind", "--env", "--env-file", "--cwd", "--pwd", "-H", "--home", "--no-mount", "--hostname")
 ) | {"-s", "--shell", "--engine", "--root", "--progress"}
-#: Where a cell's script lies in the container.
-CELL_DIRECTORY = "/.nbcontainer"
 #: Runs a file as `python FILE` would, but imports from the working directory (as -c does), like a notebook.
 PYTHON_DRIVER = (
     "import sys; sys.argv = sys.argv[1:]; __file__ = sys.argv[0]; "
@@ -105,16 +103,16 @@ def cell_words(request: Request, cell: str, host_file: str) -> list[str]:
     if not request.target:
         raise RequestError("no image is named: %%container exec [options] IMAGE")
     image, *arguments = request.target
-    inside = f"{CELL_DIRECTORY}/{cell_name(request)}"
     return [
         *request.leading,
         "exec",
         *request.options,
         "--bind",
-        f"{host_file}:{inside}:ro",
+        # The same path inside: most images show the host's /tmp anyway, and nothing new is needed in their root.
+        f"{host_file}:{host_file}:ro",
         image,
         *_interpreter(request, cell),
-        inside,
+        host_file,
         *arguments,
     ]
 

@@ -39,6 +39,10 @@ export function inPlaceMounts(mounts: readonly Mount[]): InPlaceMounts {
       return refusal;
     }
   }
+  // Its files are bound where they belong; the directory itself is of no use, unless the user put something there.
+  if (!rest.some(({ target }) => isWithin(target, GENERATED))) {
+    kept.add(GENERATED.slice(1));
+  }
   const contained = rest.some(({ target, kind }) => target === '/dev' && kind === 'tmpfs');
   if (contained) {
     kept.delete('dev');
@@ -131,7 +135,7 @@ export function inPlaceSteps(
 ): InPlaceSteps {
   const announce: IPlannedStep[] = [];
   const place: IPlannedStep[] = [];
-  const wanted = entries.filter(({ name }) => !kept.has(name) && `/${name}` !== GENERATED);
+  const wanted = entries.filter(({ name }) => !kept.has(name));
   for (const node of wanted) {
     const there = host.root.find(({ name }) => name === node.name);
     if (there === undefined && !mayCreate) {

@@ -91,6 +91,13 @@ describe('an in-place plan', () => {
     expect(steps(result, /place \/usr|entry symlink/)).toEqual(['entry symlink /data -> /app/data', 'place /usr /usr']);
   });
 
+  it('places a bind wherever it is asked for', () => {
+    const bind = { source: '/data', target: '/.nbcontainer/mine', readOnly: true };
+    const result = colab(imageFacts(HELLO), { binds: [bind] });
+    expect(steps(result, /\.nbcontainer/)).toContain('place /.nbcontainer /.nbcontainer');
+    expect(steps(colab(imageFacts(HELLO)), /place .*nbcontainer/)).toEqual([]);
+  });
+
   it('gives up where both the link of the image and that of the host lead to something', () => {
     const both = { '/': listing('app/', 'bin -> app/bin', 'usr/'), '/app': listing('bin/'), '/usr': listing('bin/') };
     expect(colab(imageFacts(both))).toMatchObject({

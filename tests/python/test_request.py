@@ -39,8 +39,8 @@ def test_requests(words: list[str], expected: dict[str, object]) -> None:
 
 def test_cell_words() -> None:
     words = cell_words(parse_request(["exec", "--nv", "a.sif", "one"]), "echo", "/tmp/d/cell.sh")  # noqa: S108
-    bind = "/tmp/d/cell.sh:/.nbcontainer/cell.sh:ro"  # noqa: S108
-    assert words == ["exec", "--nv", "--bind", bind, "a.sif", "sh", "/.nbcontainer/cell.sh", "one"]
+    bind = "/tmp/d/cell.sh:/tmp/d/cell.sh:ro"  # noqa: S108
+    assert words == ["exec", "--nv", "--bind", bind, "a.sif", "sh", "/tmp/d/cell.sh", "one"]  # noqa: S108
 
 
 @pytest.mark.parametrize(
