@@ -44,6 +44,7 @@ describe('encodePlan', () => {
     [{ op: 'hostname', name: 'h' }, ['hostname', 'h']],
     [{ op: 'umask', mask: 0o22 }, ['umask', '18']],
     [{ op: 'no-new-privileges' }, ['no-new-privileges']],
+    [{ op: 'without-system-calls', names: ['statx'] }, ['without-system-calls', '1', 'statx']],
     [{ op: 'chdir', candidates: ['/a', '/'] }, ['chdir', '2', '/a', '/']]
   ])('%j', (step, expected) => {
     expect(strings(step)).toEqual([...expected, ...TAIL]);

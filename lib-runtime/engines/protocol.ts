@@ -66,6 +66,8 @@ function operands(step: Step): readonly string[] {
       return [step.name];
     case 'umask':
       return [String(step.mask)];
+    case 'without-system-calls':
+      return list(step.names);
     case 'chdir':
       return list(step.candidates);
   }

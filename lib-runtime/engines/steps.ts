@@ -93,6 +93,12 @@ export type Step =
   | { readonly op: 'hostname'; readonly name: string }
   | { readonly op: 'umask'; readonly mask: number }
   | { readonly op: 'no-new-privileges' }
+  /**
+   * The kernel answers ENOSYS to these calls (names of launcher/syscalls.c) from here on, as one that has not got them:
+   * libraries fall back to older calls. For PRoot, which does not know them and would let their paths through as they
+   * are, to the host. Needs `no-new-privileges` before.
+   */
+  | { readonly op: 'without-system-calls'; readonly names: readonly string[] }
   /** Tries each directory in order; the first that can be entered wins, the others are noted. */
   | { readonly op: 'chdir'; readonly candidates: readonly string[] };
 

@@ -11,6 +11,7 @@
 #include "inplace.h"
 #include "loop.h"
 #include "mounts.h"
+#include "syscalls.h"
 
 // The order of the operands is the one of engines/protocol.ts.
 static const struct operation OPERATIONS[] = {
@@ -36,6 +37,7 @@ static const struct operation OPERATIONS[] = {
     {"hostname", "s", step_hostname},
     {"umask", "n", step_umask},
     {"no-new-privileges", "", step_no_new_privileges},
+    {"without-system-calls", "l", step_without_system_calls},
     {"chdir", "l", step_chdir},
 };
 

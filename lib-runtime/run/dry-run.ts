@@ -80,6 +80,8 @@ function words(step: Step): string[] {
       return ['hostname', step.name];
     case 'umask':
       return ['umask', octal(step.mask)];
+    case 'without-system-calls':
+      return [step.op, step.names.join(',')];
     case 'chdir':
       return ['chdir', step.candidates.join(' or ')];
     case 'private':

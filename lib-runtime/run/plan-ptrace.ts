@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Plans of the ptrace engine: what the mounts become as arguments of PRoot (runtimes.md 5.3). Pure. */
+import type { IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import { errnoText } from './identity.ts';
 import { baseOf, findInImage } from './image-tree.ts';
@@ -7,6 +8,21 @@ import type { Mount } from './mounts.ts';
 import { type IPassedOver, type IPlanInput, passedOver } from './plan-namespaces.ts';
 import type { INote, IPtracePlan, IRefusal, RootfsDemand } from './plan-types.ts';
 import { COPY, copyDemand } from './writable.ts';
+
+/**
+ * Calls with a path that PRoot 5.1 (2014) does not translate: they would look at the host's files instead of the
+ * image's (`ls -l` and `test -r` of a current distribution do). Every C library falls back when they are missing.
+ */
+const OLD_CALLS: IPlannedStep = {
+  step: {
+    op: 'without-system-calls',
+    names: (
+      'statx execveat io_uring_setup open_tree openat2 faccessat2 fchmodat2 setxattrat getxattrat listxattrat ' +
+      'removexattrat open_tree_attr file_getattr file_setattr'
+    ).split(' ')
+  },
+  reason: 'PRoot does not know these calls and would let their paths through to the host'
+};
 
 /**
  * @param reasons why the engines before were passed over; they are said before the run.
@@ -42,6 +58,7 @@ export function ptracePlan(input: IPlanInput, reasons: readonly IPassedOver[]): 
     steps: [
       { step: { op: 'umask', mask: host.umask }, reason: "the caller's umask" },
       { step: { op: 'no-new-privileges' }, reason: 'setuid programs of the image give no rights' },
+      ...(host.probes['seccomp-filter'].ok ? [OLD_CALLS] : []),
       { step: { op: 'chdir', candidates: mounts.workingDirectories }, reason: 'where the command starts' }
     ],
     execution,

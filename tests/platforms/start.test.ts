@@ -103,7 +103,7 @@ describe.runIf(standInsWork())('real images on the stand-ins', () => {
       const script = [
         'mkdir -p $SCRATCH/kept',
         `nbcontainer exec --bind $SCRATCH/kept:/kept:ro ${place.sif('debian')} touch /kept/file; echo $?`,
-        NATIVE.includes(name) ? `nbcontainer exec ${place.sif('debian')} touch /usr/file; echo $?` : '',
+        `nbcontainer exec ${place.sif('debian')} touch /usr/file; echo $?`,
         'ls $SCRATCH/kept; rm -r $SCRATCH/kept'
       ].join('\n');
       const { stdout, stderr } = await place.script(name, script);
@@ -111,7 +111,8 @@ describe.runIf(standInsWork())('real images on the stand-ins', () => {
         expect(stdout, stderr).toBe('1\n1\n');
         expect(stderr).toContain("'/usr/file': Read-only file system");
       } else {
-        expect(stdout, stderr).toBe('0\nfile\n');
+        expect(stdout, stderr).toBe('0\n1\nfile\n');
+        expect(stderr).toContain("'/usr/file': Permission denied");
         expect(stderr).toContain('PRoot cannot make /kept read-only');
       }
     });
@@ -172,6 +173,30 @@ describe.runIf(standInsWork())('real images on the stand-ins', () => {
       const left = name === 'colab' ? '/app was left\n' : '';
       expect(result.stdout, result.stderr).toBe(`${left}${OS_NAMES.busybox}\n0\n`);
     });
+  });
+
+  it("keeps the store's tree from root on kaggle, and gives a copy with --writable-tmpfs", async () => {
+    const sif = place.sif('debian');
+    const write =
+      'echo x > /etc/os-release; mv /etc /etc2; chmod 777 /usr; chown 0 /usr; rm -rf /usr/share; touch /new';
+    const script = [
+      // Whatever the view of the tree is called: paths, kinds, modes, owners, times, content.
+      'tree() { (cd $NBCONTAINER_HOME/trees/*/read-only && find . -printf "%p %y %m %U:%G %s %T@ %n %l\\n" | sort; find . -type f -exec sha256sum {} + | sort) | sha256sum; }',
+      `nbcontainer -q exec ${sif} true; before=$(tree)`,
+      `nbcontainer -q exec ${sif} bash -c '${write}; ls /new' 2>/dev/null; echo $?`,
+      '[ "$(tree)" = "$before" ] && echo same',
+      `nbcontainer -q exec --writable-tmpfs ${sif} bash -c 'echo mine > /etc/os-release; cat /etc/os-release; touch /new && ls /new'`,
+      '[ "$(tree)" = "$before" ] && echo same; ls -A $NBCONTAINER_HOME/trees | wc -l',
+      // Calls newer than PRoot: ls and test look at the image, not at the host.
+      `nbcontainer -q exec ${sif} bash -c 'ls -ld /singularity && test -r /.singularity.d/runscript && echo readable'`,
+      'ls -A $NBCONTAINER_HOME/tmp; rm -rf $NBCONTAINER_HOME'
+    ].join('\n');
+    const result = await place.script('kaggle', script, {
+      environment: { NBCONTAINER_HOME: `${place.scratch}/own-store` }
+    });
+    expect(result.stdout.replace(/^l.*singularity -> /m, 'singularity -> '), result.stderr).toBe(
+      '2\nsame\nmine\n/new\nsame\n1\nsingularity -> .singularity.d/runscript\nreadable\n'
+    );
   });
 
   it("starts on colab with docker's seccomp profile, where pivot_root is refused", async () => {
