@@ -74,6 +74,12 @@ export const ACTION_FLAGS: readonly IFlag[] = [
   { flags: '--no-umask', help: 'umask 0022 instead of the one of the caller', keys: ['NO_UMASK'] },
   { flags: '--no-init', help: 'no init process beside the command with --pid', keys: ['NO_INIT', 'NOSHIMINIT'] },
   { flags: '--writable-tmpfs', help: 'writes go to memory and are lost at the end', keys: ['WRITABLE_TMPFS'] },
+  {
+    flags: '-o, --overlay <dir[:ro]>',
+    help: 'a directory whose changes lie over the image, and which gets new ones',
+    many: true,
+    keys: ['OVERLAY', 'OVERLAYIMAGE']
+  },
   { flags: '--nv', help: "bring the host's NVIDIA driver along", keys: ['NV'] },
   { flags: '--hostname <name>', help: 'host name in the container', keys: ['HOSTNAME'] },
   { flags: '--dns <addresses>', help: 'name servers instead of those of the host', keys: ['DNS'] },
@@ -93,10 +99,8 @@ export const ACTION_FLAGS: readonly IFlag[] = [
 
 /** Flags of Apptainer that nbcontainer knows but does not honour yet: a plain word instead of "unknown option". */
 export const NOT_YET: Readonly<Record<string, string>> = {
-  '--overlay': 'use --writable-tmpfs, or --bind a directory that can be written',
-  '-o': 'use --writable-tmpfs, or --bind a directory that can be written',
-  '--writable': 'use --writable-tmpfs',
-  '-w': 'use --writable-tmpfs',
+  '--writable': 'use --writable-tmpfs or --overlay DIR',
+  '-w': 'use --writable-tmpfs or --overlay DIR',
   '--rocm': 'only NVIDIA cards are supported so far',
   '--nvccli': 'use --nv',
   '--app': 'SCIF apps are not supported yet',

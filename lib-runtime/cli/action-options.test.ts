@@ -31,6 +31,7 @@ describe('runSpec', () => {
     ['DNS', { APPTAINER_DNS: '192.0.2.1' }, { dns: ['192.0.2.1'] }],
     ['NET', { APPTAINER_NET: '1' }, { network: true }],
     ['NO_PRIVS', { APPTAINER_NO_PRIVS: '1' }, { noPrivileges: true }],
+    ['OVERLAY', { APPTAINER_OVERLAY: '/o:ro' }, { overlays: [{ path: '/o', readOnly: true }] }],
     ['UNSHARE_USERNS', { APPTAINER_UNSHARE_USERNS: '1' }, { userNamespace: true }],
     ['FAKEROOT', { SINGULARITY_FAKEROOT: '1' }, { fakeroot: true }],
     ['UNSQUASH', { APPTAINER_UNSQUASH: '1' }, { unsquash: true }],
@@ -67,6 +68,17 @@ describe('runSpec', () => {
     ['--net', { net: true }, { network: true }],
     ['--no-privs', { privs: false }, { noPrivileges: true }],
     ['--keep-privs', { privs: true }, { noPrivileges: false }],
+    [
+      '--overlay',
+      { overlay: ['/a:ro,b', 'c:rw'] },
+      {
+        overlays: [
+          { path: '/a', readOnly: true },
+          { path: 'b', readOnly: false },
+          { path: 'c', readOnly: false }
+        ]
+      }
+    ],
     ['--userns', { userns: true }, { userNamespace: true, fakeroot: false }],
     ['--fakeroot', { fakeroot: true }, { fakeroot: true, userNamespace: false }],
     ['--unsquash', { unsquash: true }, { unsquash: true }],
@@ -92,6 +104,7 @@ describe('runSpec', () => {
     ['--engine', { engine: 'docker' }],
     ['--scratch', { scratch: ['relative'] }],
     ['--scratch', { scratch: ['/'] }],
+    ['--overlay', { overlay: ['/a:no'] }],
     ['--dns', { dns: 'example.org' }],
     ['--mount', { mount: ['type=tmpfs,destination=/b'] }],
     ['--home', { home: 'a:b:c' }],

@@ -37,6 +37,7 @@ export interface IActionValues {
   /** False for --no-umask. */
   readonly umask?: boolean;
   readonly writableTmpfs?: boolean;
+  readonly overlay?: readonly string[];
   readonly nv?: boolean;
   readonly hostname?: string;
   readonly eval?: boolean;
@@ -86,6 +87,7 @@ export function runSpec(
       ...list(values.mount, ['MOUNT']).flatMap(parseMounts)
     ],
     scratch: list(values.scratch, ['SCRATCH', 'SCRATCHDIR']).flatMap(parseScratch),
+    overlays: list(values.overlay, ['OVERLAY', 'OVERLAYIMAGE']).flatMap(parseOverlays),
     dns: parseAddresses(values.dns ?? text(['DNS'])),
     network: yes(values.net, 'NET', 'UNSHARE_NET'),
     userNamespace: yes(values.userns, 'USERNS', 'UNSHARE_USERNS'),
@@ -163,6 +165,19 @@ function parseScratch(text: string): string[] {
         throw usage(`--scratch "${path}" is no absolute path inside the container`, 'Write --scratch /path');
       }
       return path;
+    });
+}
+
+function parseOverlays(text: string): { path: string; readOnly: boolean }[] {
+  return text
+    .split(',')
+    .filter(Boolean)
+    .map(item => {
+      const [path = '', option, ...rest] = item.split(':');
+      if (path === '' || rest.length > 0 || (option !== undefined && option !== 'ro' && option !== 'rw')) {
+        throw usage(`--overlay "${item}" is not understood`, 'Write --overlay /host/dir or --overlay /host/dir:ro');
+      }
+      return { path, readOnly: option === 'ro' };
     });
 }
 

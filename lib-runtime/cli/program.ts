@@ -169,7 +169,11 @@ function action(command: Command, name: IRunSpec['action'], report: (status: num
     .option('--dry-run', 'print the plan with its reasons and start nothing')
     .option('-j, --json', 'with --dry-run: print JSON');
   for (const flag of Object.keys(NOT_YET)) {
-    command.addOption(notYet(flag));
+    command.addOption(new Option(`${flag} [value]`).hideHelp());
+    // An argParser would not be called where another flag follows.
+    command.on(`option:${flag.replace(/^-+/, '')}`, () => {
+      throw notYet(flag);
+    });
   }
   return command
     .passThroughOptions()
@@ -179,16 +183,12 @@ function action(command: Command, name: IRunSpec['action'], report: (status: num
     });
 }
 
-/** A hidden flag that says what to use instead. */
-function notYet(flag: string): Option {
-  const option = new Option(`${flag} [value]`).hideHelp();
-  option.argParser(() => {
-    throw new ContainerError({
-      code: 'unsupported',
-      step: 'command line',
-      message: `${flag} is not supported yet`,
-      fix: NOT_YET[flag] ?? 'leave it out'
-    });
+/** What is said of a flag that is known and not honoured. */
+function notYet(flag: string): ContainerError {
+  return new ContainerError({
+    code: 'unsupported',
+    step: 'command line',
+    message: `${flag} is not supported yet`,
+    fix: NOT_YET[flag] ?? 'leave it out'
   });
-  return option;
 }

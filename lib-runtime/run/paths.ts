@@ -4,6 +4,8 @@ import type { IHostFacts } from '../host/facts.ts';
 import { LIBRARY_DIRECTORY } from './environment.ts';
 import { baseOf, isWithin, normalise } from './image-tree.ts';
 import { homeInside, hostPath } from './mounts.ts';
+import { overlayPaths } from './overlays.ts';
+import { jupyterRuntimeDirectories } from './private-directories.ts';
 import type { IRunSpec } from './spec.ts';
 
 const SYSTEM = ['/etc/localtime', '/etc/hosts', '/etc/resolv.conf', '/tmp', '/var/tmp'];
@@ -28,7 +30,9 @@ export function hostPaths(
   const paths = new Set([
     ...SYSTEM,
     cwd,
+    ...jupyterRuntimeDirectories(environment),
     ...(spec.workdir === undefined ? [] : [hostPath(spec.workdir, cwd)]),
+    ...overlayPaths(spec, cwd),
     ...homes.map(home => hostPath(home, cwd)),
     ...binds.flatMap(({ source, target }) => [source, target])
   ]);

@@ -8,11 +8,12 @@ import { isMerged, mergedListings, needsMerging } from './image-tree.ts';
 import { type IIsolation, isolation } from './isolation.ts';
 import { bridges, inPlaceMounts, inPlaceSteps } from './in-place.ts';
 import type { IMounts, Mount } from './mounts.ts';
+import { type IOverlays, overlaysDenied } from './overlays.ts';
 import type { INamespacesPlan, INote, IRefusal } from './plan-types.ts';
 import { chooseRootfs } from './rootfs.ts';
 import type { IRunSpec } from './spec.ts';
 import { type IFreshProc, underlaySteps } from './underlay.ts';
-import { chooseWritable, stageBytes, withWritable } from './writable.ts';
+import { chooseWritable, stageBytes, withLayers } from './writable.ts';
 
 /** An engine or root that was passed over, and why. */
 export interface IPassedOver {
@@ -26,6 +27,7 @@ export interface IPlanInput {
   readonly host: IHostFacts;
   readonly image: IImageFacts;
   readonly mounts: IMounts;
+  readonly overlays?: IOverlays;
   readonly execution: IExecution;
 }
 
@@ -65,16 +67,21 @@ function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRef
   const showsProc = input.mounts.mounts.some(({ purpose }) => purpose === 'proc');
   const isolated = isolation(spec, host, 'pivot', showsProc);
   const mounts = isolated.freshProc ? { ...input.mounts, mounts: input.mounts.mounts.map(freshProc) } : input.mounts;
+  const denied = overlaysDenied(spec, host, identity.privileged);
+  if (denied !== undefined) {
+    return denied;
+  }
   const writable = chooseWritable(spec, host, identity.privileged);
   const chosen = chooseRootfs(image, host, stage, identity.privileged, false, spec.unsquash);
-  const rootfs = withWritable(chosen, writable, stage, identity.privileged);
+  const rootfs = withLayers(chosen, writable, input.overlays, stage, identity.privileged);
   const underlay = underlaySteps({
     tree: image.tree,
     rootfs: rootfs.path,
     stage,
     mounts: mounts.mounts,
     hostPaths: host.paths,
-    overlay: writable !== undefined
+    overlay: writable !== undefined || input.overlays !== undefined,
+    apart: input.overlays !== undefined
   });
   if (underlay.kind === 'refusal') {
     return underlay;
@@ -92,7 +99,7 @@ function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRef
     rootfs: rootfs.demand,
     steps: [
       ...opening(identity, isolated, stage, stageBytes(writable)),
-      ...rootfs.steps,
+      ...(input.overlays ? [...underlay.points, ...rootfs.steps] : [...rootfs.steps, ...underlay.points]),
       ...underlay.steps,
       pivots
         ? { step: { op: 'pivot' }, reason: 'the assembled root becomes /' }
@@ -115,18 +122,23 @@ function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamesp
   if (needed.kind === 'impossible') {
     return passedOver('in-place', needed.reason);
   }
+  const denied = overlaysDenied(spec, host, identity.privileged);
+  if (denied !== undefined) {
+    return denied;
+  }
   const writable = chooseWritable(spec, host, identity.privileged);
   const merged = isMerged(host.root) && needsMerging(image.tree);
   const tree = merged ? mergedListings(image.tree) : image.tree;
   const chosen = chooseRootfs(image, host, stage, identity.privileged, merged, spec.unsquash);
-  const rootfs = withWritable(chosen, writable, stage, identity.privileged);
+  const rootfs = withLayers(chosen, writable, input.overlays, stage, identity.privileged);
   const underlay = underlaySteps({
     tree,
     rootfs: rootfs.path,
     stage,
     mounts: [...bridges(tree, host.root, rootfs.path), ...needed.mounts],
     hostPaths: host.paths,
-    overlay: writable !== undefined,
+    overlay: writable !== undefined || input.overlays !== undefined,
+    apart: input.overlays !== undefined,
     omitted: needed.kept
   });
   if (underlay.kind === 'refusal') {
@@ -148,7 +160,7 @@ function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamesp
     rootfs: rootfs.demand,
     steps: [
       ...opening(identity, isolated, stage, stageBytes(writable)),
-      ...rootfs.steps,
+      ...(input.overlays ? [...underlay.points, ...rootfs.steps] : [...rootfs.steps, ...underlay.points]),
       ...underlay.steps,
       ...placed.steps,
       ...closing(spec, host, mounts)

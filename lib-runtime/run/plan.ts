@@ -4,11 +4,13 @@ import type { IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
 import { containerCommand } from './command.ts';
 import { containerEnvironment } from './environment.ts';
-import { containerMounts, type IMounts } from './mounts.ts';
+import { containerMounts } from './mounts.ts';
 import { insideAccount } from './identity.ts';
 import { isolationUnderPtrace } from './isolation.ts';
+import { chooseOverlays, overlaysUnderPtrace } from './overlays.ts';
 import { type IPassedOver, type IPlanInput, namespacesPlan, passedOver } from './plan-namespaces.ts';
 import { ptracePlan } from './plan-ptrace.ts';
+import { hidePrivateDirectories } from './private-directories.ts';
 import type { INote, IRefusal, Plan } from './plan-types.ts';
 import type { IRunSpec } from './spec.ts';
 
@@ -42,9 +44,14 @@ export function planRun(
       fix: 'Start it as another user, or leave --no-privs out'
     };
   }
-  const mounts = containerMounts(spec, host, image);
-  if (mounts.kind === 'refusal') {
-    return mounts;
+  const asked = containerMounts(spec, host, image);
+  if (asked.kind === 'refusal') {
+    return asked;
+  }
+  const mounts = { ...asked, mounts: hidePrivateDirectories(asked.mounts, host, environment) };
+  const overlays = chooseOverlays(spec, host);
+  if (overlays?.kind === 'refusal') {
+    return overlays;
   }
   const inside = containerEnvironment({
     host: environment,
@@ -61,6 +68,7 @@ export function planRun(
     host,
     image,
     mounts,
+    ...(overlays !== undefined && { overlays }),
     execution: { argv: [...inside.prefix, ...command.argv], environment: inside.variables }
   };
   const notes = [...command.notes, ...inside.notes];
@@ -68,14 +76,18 @@ export function planRun(
   if (spec.engine !== 'ptrace') {
     const result = namespacesPlan(input);
     if (result.kind !== 'passed-over') {
-      return completed(result, notes, mounts);
+      return completed(result, notes, input);
     }
     reasons.push(result);
+  }
+  const unlayered = overlaysUnderPtrace(spec);
+  if (spec.engine !== 'namespaces' && spec.root === undefined && unlayered !== undefined) {
+    return { ...unlayered, reason: [...reasons.map(passedOverText), unlayered.reason].join('; ') };
   }
   if (spec.engine !== 'namespaces' && spec.root === undefined) {
     const result = ptracePlan(input, reasons);
     if (result.kind !== 'passed-over') {
-      return completed(result, [...isolationUnderPtrace(spec), ...notes], mounts);
+      return completed(result, [...isolationUnderPtrace(spec), ...notes], input);
     }
     reasons.push(result);
   } else if (spec.root !== undefined) {
@@ -85,16 +97,20 @@ export function planRun(
     kind: 'refusal',
     code: 'refused',
     message: 'no engine can start this container here',
-    reason: reasons.map(({ what, reason }) => `${what}: ${reason}`).join('; '),
+    reason: reasons.map(passedOverText).join('; '),
     fix: 'See nbcontainer doctor for what this machine denies and what would help'
   };
 }
 
-function completed(result: Plan | IRefusal, notes: readonly INote[], mounts: IMounts): Plan | IRefusal {
+function passedOverText({ what, reason }: IPassedOver): string {
+  return `${what}: ${reason}`;
+}
+
+function completed(result: Plan | IRefusal, notes: readonly INote[], input: IPlanInput): Plan | IRefusal {
   if (result.kind === 'refusal') {
     return result;
   }
-  const { hostDirectories } = mounts;
+  const hostDirectories = [...input.mounts.hostDirectories, ...(input.overlays?.hostDirectories ?? [])];
   return { ...result, notes: [...result.notes, ...notes], ...(hostDirectories.length > 0 && { hostDirectories }) };
 }
 

@@ -46,6 +46,8 @@ export interface IRunSpec {
   /** `--unsquash`: the image is unpacked, also where its squashfs could be mounted. */
   readonly unsquash: boolean;
   readonly writableTmpfs: boolean;
+  /** `--overlay`, in the order given. */
+  readonly overlays: readonly { readonly path: string; readonly readOnly: boolean }[];
   readonly nv: boolean;
   readonly shell?: string;
   readonly engine?: 'namespaces' | 'ptrace';
@@ -73,6 +75,7 @@ export const DEFAULT_SPEC: Omit<IRunSpec, 'action' | 'command'> = {
   noPrivileges: false,
   unsquash: false,
   writableTmpfs: false,
+  overlays: [],
   nv: false,
   noEval: false
 };

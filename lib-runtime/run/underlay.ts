@@ -34,6 +34,8 @@ export interface IUnderlayRequest {
   readonly hostPaths: IHostFacts['paths'];
   /** The root is an overlay already: everything can be made in place. */
   readonly overlay: boolean;
+  /** The mount points are made in a directory of their own, which becomes a layer below the image. */
+  readonly apart?: boolean;
   /** Top-level entries that nobody will look at (in-place: the host's stay); not made unless something lies below. */
   readonly omitted?: ReadonlySet<string>;
 }
@@ -41,6 +43,8 @@ export interface IUnderlayRequest {
 export interface IUnderlay {
   readonly kind: 'underlay';
   readonly steps: readonly IPlannedStep[];
+  /** Mount points and generated files: made before `steps`, in the root or in a layer of it. */
+  readonly points: readonly IPlannedStep[];
   /** Entries of the finished root, generated ones included. */
   readonly entries: readonly INode[];
   readonly notes: readonly INote[];
@@ -230,16 +234,20 @@ class Builder {
   }
 
   finish(): IUnderlay {
+    const points: IPlannedStep[] = [];
     const steps: IPlannedStep[] = [];
     if (this.request.overlay) {
       for (const [path, { type, reason }] of [...this.made].sort(byPath)) {
-        steps.push({ step: type === 'file' ? emptyFile(path) : { op: 'mkdir', path, mode: 0o755 }, reason });
+        if (this.request.apart && type === 'file') {
+          points.push({ step: { op: 'mkdir', path: parentOf(path), mode: 0o755 }, reason });
+        }
+        points.push({ step: type === 'file' ? emptyFile(path) : { op: 'mkdir', path, mode: 0o755 }, reason });
       }
     } else {
-      this.skeleton(steps);
+      this.skeleton(points);
     }
     for (const { path, content, mode } of this.generated) {
-      steps.push({ step: { op: 'file', path, mode, content }, reason: 'a generated file' });
+      points.push({ step: { op: 'file', path, mode, content }, reason: 'a generated file' });
     }
     for (const { path, mount, make } of this.placed) {
       steps.push(...make, { step: this.mountStep(path, mount), reason: mount.reason });
@@ -250,7 +258,7 @@ class Builder {
         reason: 'the root is read-only, as the image is'
       });
     }
-    return { kind: 'underlay', steps, entries: this.topLevel(), notes: this.notes };
+    return { kind: 'underlay', points, steps, entries: this.topLevel(), notes: this.notes };
   }
 
   /** The tmpfs directories and the binds of image entries into them, parents first. */

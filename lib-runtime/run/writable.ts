@@ -3,6 +3,7 @@
 import type { IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import { errnoText } from './identity.ts';
+import { type IOverlays, overlaysStep } from './overlays.ts';
 import type { INote, RootfsDemand } from './plan-types.ts';
 import type { IRootfs } from './rootfs.ts';
 import type { IRunSpec } from './spec.ts';
@@ -45,6 +46,22 @@ export function copyDemand(demand: RootfsDemand, reason: string): { demand: Root
       text: `--writable-tmpfs: ${reason}, so this container gets a copy of the image of its own on disk, removed at the end`
     }
   };
+}
+
+/** The root file system under the directories of --overlay, else withWritable(). */
+export function withLayers(
+  rootfs: IRootfs,
+  writable: Writable | undefined,
+  overlays: IOverlays | undefined,
+  stage: string,
+  privileged: boolean
+): ReturnType<typeof withWritable> {
+  if (overlays === undefined) {
+    return withWritable(rootfs, writable, stage, privileged);
+  }
+  const { demand, path, step, notes } = rootfs;
+  const layers = overlaysStep(overlays, path, stage, writable !== undefined, privileged);
+  return { demand, path, notes, steps: [...(step ? [step] : []), layers] };
 }
 
 /** The root file system with the steps that bring it, writable where that was asked for. */

@@ -71,6 +71,14 @@ describe('nbcontainer shim', () => {
     expect(refused).toMatchObject({ status: 255, stdout: '' });
   });
 
+  it('says of a flag that is not honoured what to do, also where another follows', async () => {
+    for (const words of ['--writable', '--writable --cleanenv', '-w -e']) {
+      const refused = await shell(`apptainer exec ${words} box.sif true`);
+      expect(refused.status).toBe(255);
+      expect(refused.stderr).toContain('use --writable-tmpfs or --overlay DIR');
+    }
+  });
+
   it('goes to the store by default', async () => {
     const result = await workplace.nbcontainer(['shim']);
     expect(result.stdout).toBe(`export PATH='${join(workplace.home, 'shim')}':"$PATH"\n`);

@@ -41,7 +41,11 @@ describe.runIf(enabled)('beside Apptainer 1.4.5', () => {
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), 'nbc-differential-'));
     mkdirSync(join(scratch, 'home'));
-    mkdirSync(join(scratch, 'work'));
+    for (const name of ['work', 'changes', 'second/upper/usr', 'third/usr']) {
+      mkdirSync(join(scratch, name), { recursive: true });
+    }
+    writeFileSync(join(scratch, 'second/upper/usr/mark'), 'second\n');
+    writeFileSync(join(scratch, 'third/usr/mark'), 'third\n');
     writeFileSync(join(scratch, 'home', 'mark'), 'marked\n');
     await apptainerRoot();
     const layouts = await testImages();

@@ -161,6 +161,22 @@ export const CASES: readonly ICase[] = [
   { name: '--uts --hostname', words: sh('cat /proc/sys/kernel/hostname', '--uts', '--hostname', 'box') },
   { name: '--no-umask', words: sh('umask', '--no-umask') },
   { name: 'NO_UMASK', words: sh('umask'), environment: { APPTAINER_NO_UMASK: '1' } },
+  { name: '--overlay', words: sh('echo kept >> /usr/kept; tail -n 1 /usr/kept', '--overlay', '@SCRATCH@/changes') },
+  { name: '--overlay sees it again', words: sh('tail -n 1 /usr/kept', '-o', '@SCRATCH@/changes') },
+  { name: '--overlay ro', words: sh('cat /usr/mark; echo x > /usr/mark', '--overlay', '@SCRATCH@/second:ro') },
+  {
+    name: '--overlay: later over earlier',
+    words: sh('cat /usr/mark; ls /', '--overlay', '@SCRATCH@/second:ro', '--overlay', '@SCRATCH@/third:ro')
+  },
+  {
+    name: '--overlay with --writable-tmpfs',
+    words: sh('cat /usr/mark; touch /usr/new && echo w', '--overlay', '@SCRATCH@/second:ro', '--writable-tmpfs')
+  },
+  { name: '--overlay of nothing', words: ['exec', '--overlay', '@SCRATCH@/none', '@IMAGE@', 'true'] },
+  {
+    name: 'two overlays to write',
+    words: ['exec', '-o', '@SCRATCH@/changes', '-o', '@SCRATCH@/second', '@IMAGE@', 'true']
+  },
   { name: '--no-mount tmp', words: sh('ls -A /tmp', '--no-mount', 'tmp') },
   { name: 'passwd and group', words: sh('whoami; grep -c ^root: /etc/passwd; id -un; id -gn') },
   { name: 'host files', words: sh('test -s /etc/hosts && echo hosts; test -e /etc/resolv.conf && echo resolv') },
