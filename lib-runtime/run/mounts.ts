@@ -16,7 +16,7 @@ import type { IRunSpec } from './spec.ts';
 import { scratchMounts, tmpMounts } from './tmp-mounts.ts';
 
 export type MountPurpose =
-  'dev' | 'proc' | 'sys' | 'system' | 'home' | 'tmp' | 'scratch' | 'account' | 'gpu' | 'bind' | 'cwd';
+  'dev' | 'proc' | 'sys' | 'system' | 'home' | 'tmp' | 'scratch' | 'account' | 'gpu' | 'bind' | 'cwd' | 'hidden';
 
 interface IMountCommon {
   /** Absolute path inside, normalised, symlinks not yet followed. */
