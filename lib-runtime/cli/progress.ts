@@ -70,10 +70,8 @@ async function barView(): Promise<IProgressView> {
   const { default: progress } = await import('cli-progress');
   const bar = new progress.SingleBar(
     {
-      format: '{phase} {bar} {amount}',
-      barCompleteChar: '█',
-      barIncompleteChar: '░',
-      barsize: 30,
+      format: (_options, { progress: part }, { phase, amount, known }: IPayload) =>
+        [phase, ...(known ? [drawBar(part)] : []), amount].join(' '),
       hideCursor: true,
       clearOnComplete: true,
       stream: process.stderr,
@@ -89,7 +87,11 @@ async function barView(): Promise<IProgressView> {
         return;
       }
       const total = event.total ?? Math.max(event.done, 1);
-      const payload = { phase: PHASES[event.phase].padEnd(11), amount: amount(event) };
+      const payload: IPayload = {
+        phase: PHASES[event.phase].padEnd(11),
+        amount: amount(event),
+        known: event.total !== undefined
+      };
       if (event.phase !== phase) {
         if (running) {
           bar.stop();
@@ -109,6 +111,21 @@ async function barView(): Promise<IProgressView> {
       }
     }
   };
+}
+
+interface IPayload {
+  readonly phase: string;
+  readonly amount: string;
+  /** Without a known total there is no bar to draw: the amount alone moves. */
+  readonly known: boolean;
+}
+
+const BAR_WIDTH = 30;
+
+/** @param part done, 0 to 1. */
+function drawBar(part: number): string {
+  const filled = Math.round(Math.min(1, Math.max(0, part)) * BAR_WIDTH);
+  return '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
 }
 
 function amount(event: IProgress): string {
