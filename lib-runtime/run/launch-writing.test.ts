@@ -95,6 +95,8 @@ beforeAll(async () => {
   freshLauncher();
   scratch = mkdtempSync(join(tmpdir(), 'nbc-writing-'));
   chmodSync(scratch, 0o755);
+  // Other tests look at what is left in /tmp meanwhile.
+  process.env['TMPDIR'] = scratch;
   const tree = makeBusyboxTree(join(scratch, 'tree'));
   for (const applet of ['truncate', 'chmod', 'mv', 'rm', 'rmdir', 'ln', 'mknod', 'sha256sum', 'su']) {
     execFileSync('ln', ['-sf', 'busybox', join(tree, 'bin', applet)]);
