@@ -120,10 +120,18 @@ export function networkFailure(error: unknown, purpose: IPurpose): INetworkFailu
       fix: 'Use --no-https, if you trust the network in between'
     });
   }
+  if (error instanceof Error && error.cause instanceof Error && error.cause.message === 'bad port') {
+    // https://fetch.spec.whatwg.org/#port-blocking
+    return fail(false, {
+      message: `the port of ${host} cannot be used`,
+      reason: 'it belongs to another protocol, so HTTP clients refuse it',
+      fix: 'Check the port, or let the registry listen on another one'
+    });
+  }
   const reset = has('ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET');
   return fail(true, {
     message: `the connection to ${host} broke`,
-    errno: reset === undefined || reset === 'UND_ERR_SOCKET' ? 'ECONNRESET' : reset,
+    ...(reset !== undefined && { errno: reset === 'UND_ERR_SOCKET' ? 'ECONNRESET' : reset }),
     reason: reset === undefined ? printable(messageOf(error)) : 'the other side closed it',
     fix: 'Run the same command again: it goes on where it stopped'
   });

@@ -58,7 +58,11 @@ describe('pull', () => {
   });
 
   it('says when nothing listens', async () => {
-    expectFatal(await pull('docker://127.0.0.1:1/a/b:1'), 'ECONNREFUSED');
+    expectFatal(await pull('docker://127.0.0.1:2/a/b:1'), 'ECONNREFUSED');
+  });
+
+  it('says that a port is not for registries', async () => {
+    expectFatal(await pull('docker://127.0.0.1:1/a/b:1'), 'port');
   });
 
   it('says how to log in on 401', async () => {
