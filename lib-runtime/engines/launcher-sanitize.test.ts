@@ -6,7 +6,15 @@ import { describe, expect, it } from 'vitest';
 import { buildSanitized } from '../../scripts/build-launcher.mjs';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const SUITES = ['launcher-pivot', 'launcher-inplace', 'launcher-supervision', 'protocol', 'namespaces'];
+const SUITES = [
+  'launcher-pivot',
+  'launcher-inplace',
+  'launcher-supervision',
+  'launcher-confine',
+  'launcher-syscalls',
+  'protocol',
+  'namespaces'
+];
 const wanted = process.env['NBCONTAINER_TEST_ALL'] === '1' && process.env['NBCONTAINER_LAUNCHER'] === undefined;
 
 describe.skipIf(!wanted)('the launcher with sanitizers', () => {
