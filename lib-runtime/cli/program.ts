@@ -4,6 +4,7 @@ import { Argument, Command, Option } from 'commander';
 import type { IRunSpec } from '../run/spec.ts';
 import { ContainerError } from '../support/errors.ts';
 import { ACTION_FLAGS, NOT_YET } from './action-flags.ts';
+import type { cacheCleanCommand as CacheCommand } from './commands/cache.ts';
 import type { actionCommand as ActionCommand } from './commands/action.ts';
 import type { pullCommand as PullCommand } from './commands/pull.ts';
 import { setVerbosity } from './output.ts';
@@ -50,6 +51,10 @@ export function buildProgram(version: string, report: (status: number) => void, 
   action(add('shell'), 'shell', report)
     .summary('open a shell in a container')
     .addHelpText('after', '\nExample:\n  nbcontainer shell --bind /data image.sif');
+
+  action(add('test'), 'test', report)
+    .summary("run the image's own test script")
+    .addHelpText('after', '\nExample:\n  nbcontainer test image.sif');
 
   add('pull')
     .summary('fetch an image into a SIF file')
@@ -118,6 +123,53 @@ export function buildProgram(version: string, report: (status: number) => void, 
     .action(async (options: { json?: boolean; report?: boolean }) => {
       const { doctorCommand } = await import('./commands/doctor.ts');
       report(await doctorCommand(options, version));
+    });
+
+  add('run-help')
+    .summary("show the help text of the image's author")
+    .argument('<image>', 'a SIF file, a directory or a pulled image')
+    .addHelpText('after', '\nExample:\n  nbcontainer run-help image.sif')
+    .action(async (image: string) => {
+      const { runHelpCommand } = await import('./commands/run-help.ts');
+      report(await runHelpCommand(image));
+    });
+
+  const cache = add('cache')
+    .summary('list or clean the store, in the words of Apptainer')
+    .addHelpText('after', '\nExample:\n  nbcontainer cache clean --force');
+  type CacheValues = Parameters<typeof CacheCommand>[0];
+  cache
+    .command('list')
+    .exitOverride()
+    .summary('say what the store holds')
+    .option('-T, --type <names>', 'library, oci, shub, blob, net, oras or all', 'all')
+    .option('-v, --verbose', 'list each image')
+    .action(async (options: CacheValues) => {
+      const { cacheListCommand } = await import('./commands/cache.ts');
+      report(await cacheListCommand(options));
+    });
+  cache
+    .command('clean')
+    .exitOverride()
+    .summary('remove images from the store')
+    .option('-T, --type <names>', 'library, oci, shub, blob, net, oras or all', 'all')
+    .option('-D, --days <number>', 'only what is older than so many days')
+    .option('-n, --dry-run', 'say what would be removed')
+    .option('-f, --force', 'do not ask')
+    .action(async (options: CacheValues) => {
+      const { cacheCleanCommand } = await import('./commands/cache.ts');
+      report(await cacheCleanCommand(options));
+    });
+
+  add('completion')
+    .summary('print a completion script for a shell')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh']))
+    .addHelpText('after', '\nExample:\n  source <(nbcontainer completion bash)')
+    .action(async (shell: 'bash' | 'zsh') => {
+      const { completionScript, completionWords } = await import('./commands/completion.ts');
+      const names = shimmed ? ['apptainer', 'singularity'] : [name];
+      process.stdout.write(completionScript(shell, names, completionWords(program)));
+      report(0);
     });
 
   add('shim')

@@ -4,7 +4,7 @@ import type { IImageFacts } from '../images/image.ts';
 import { containerCommand } from './command.ts';
 import { findInImage, mergedListings } from './image-tree.ts';
 import type { IRunSpec } from './spec.ts';
-import { BUSYBOX, DEBIAN, execSpec, imageFacts } from './testing.ts';
+import { BUSYBOX, DEBIAN, execSpec, imageFacts, listing } from './testing.ts';
 
 describe('commands', () => {
   const config = { Entrypoint: ['/entry', 'a b'], Cmd: ['c'] };
@@ -25,6 +25,12 @@ describe('commands', () => {
       ['/.singularity.d/runscript', 'x']
     ],
     ['run: /bin/sh when there is nothing', { action: 'run', command: [] }, {}, ['/bin/sh']],
+    [
+      'test',
+      { action: 'test', command: ['x'] },
+      { tree: { '/': listing('.singularity.d/'), '/.singularity.d': listing('test') } },
+      ['/.singularity.d/test', 'x']
+    ],
     ['shell', { action: 'shell', command: [] }, {}, ['/bin/bash', '--norc']],
     ['shell: the asked one', { action: 'shell', command: ['-l'], shell: '/usr/bin/dash' }, {}, ['/usr/bin/dash', '-l']],
     ['shell: not the missing one', { action: 'shell', command: [], shell: '/bin/zsh' }, {}, ['/bin/bash', '--norc']]

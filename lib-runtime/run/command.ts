@@ -5,6 +5,9 @@ import { hasFile } from './image-tree.ts';
 import type { INote, IRefusal } from './plan-types.ts';
 import type { IRunSpec } from './spec.ts';
 
+/** `%test` of a definition file. */
+export const TEST_SCRIPT = '/.singularity.d/test';
+
 export interface ICommand {
   readonly kind: 'command';
   readonly argv: readonly string[];
@@ -25,6 +28,10 @@ export function containerCommand(
         : command(spec.command);
     case 'run':
       return runCommand(spec, image);
+    case 'test':
+      return hasFile(image.tree, TEST_SCRIPT)
+        ? command([TEST_SCRIPT, ...spec.command])
+        : refusal('not-found', `${image.name} has no test script`, 'Run something of it with nbcontainer exec');
     case 'shell':
       return shellCommand(spec, image);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Which paths the planner will ask about: fact gathering looks at these and no others. Pure. */
 import type { IHostFacts } from '../host/facts.ts';
+import { TEST_SCRIPT } from './command.ts';
 import { LIBRARY_DIRECTORY } from './environment.ts';
 import { baseOf, isWithin, normalise } from './image-tree.ts';
 import { homeInside, hostPath } from './mounts.ts';
@@ -69,6 +70,7 @@ export function imagePaths(spec: IRunSpec, host: IHostFacts): string[] {
       '/usr/lib/os-release',
       '/usr/lib64/libc.so.6',
       '/apptainer',
+      TEST_SCRIPT,
       `${LIBRARY_DIRECTORY}/libcuda.so.1`,
       cwd,
       homeInside(spec, host.account),

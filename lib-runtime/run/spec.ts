@@ -8,8 +8,8 @@ export interface IBind {
 }
 
 export interface IRunSpec {
-  readonly action: 'exec' | 'run' | 'shell';
-  /** Command and arguments (exec), arguments of the runscript (run), of the shell (shell). */
+  readonly action: 'exec' | 'run' | 'shell' | 'test';
+  /** Command and arguments (exec), arguments of the runscript (run), of the shell (shell), of the test script (test). */
   readonly command: readonly string[];
   /** In the order given; later ones win. */
   readonly binds: readonly IBind[];

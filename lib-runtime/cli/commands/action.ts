@@ -7,8 +7,10 @@ import { findDriver } from '../../host/gpu.ts';
 import { gatherImageFacts } from '../../images/facts.ts';
 import { openImage } from '../../images/open.ts';
 import { copyImage, ensureTree } from '../../images/unpack.ts';
+import { TEST_SCRIPT } from '../../run/command.ts';
 import { formatPlan } from '../../run/dry-run.ts';
 import { readEnvFile } from '../../run/env-file.ts';
+import { hasFile } from '../../run/image-tree.ts';
 import { launch } from '../../run/launch.ts';
 import { hostPaths, imagePaths } from '../../run/paths.ts';
 import { planRun } from '../../run/plan.ts';
@@ -50,6 +52,10 @@ export async function actionCommand(
       hostFacts(spec, environment, cwd)
     ]);
     const facts = await gatherImageFacts(image, { store, pathsOfInterest: imagePaths(spec, host) });
+    if (action === 'test' && !hasFile(facts.tree, TEST_SCRIPT)) {
+      info('No test script was found in the image');
+      return 0;
+    }
     const plan = planRun(spec, host, facts, environment);
     if (plan.kind === 'refusal') {
       throw new ContainerError({ step: 'plan', ...plan });

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** cache list, cache clean: our store in the words of Apptainer. A user's own files are no part of it. */
+import { createInterface } from 'node:readline/promises';
+import { type IImageRecord, openStore } from '../../store/store.ts';
+import { ContainerError, OWN_FAILURE } from '../../support/errors.ts';
+import { fatal, formatBytes, formatTable, info, print } from '../output.ts';
+
+interface ICacheValues {
+  readonly type?: string;
+  readonly verbose?: boolean;
+  readonly days?: string;
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+}
+
+/** Apptainer's kinds of cache entry; every image of ours counts as `oci`. */
+const TYPES = ['library', 'oci', 'shub', 'blob', 'net', 'oras', 'all'];
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** What the store holds and how much of the disk it takes. */
+export async function cacheListCommand(values: ICacheValues): Promise<number> {
+  const images = await cached(values.type);
+  if (values.verbose) {
+    const rows = images.map(({ name, createdAt, sizeBytes }) => [
+      name,
+      createdAt.slice(0, 19).replace('T', ' '),
+      formatBytes(sizeBytes),
+      'oci-tmp'
+    ]);
+    print(formatTable([['NAME', 'DATE CREATED', 'SIZE', 'TYPE'], ...rows]));
+    print('');
+  }
+  const total = formatBytes(images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+  print(`There are ${images.length} container file(s) using ${total} and 0 oci blob file(s) using 0 B of space`);
+  print(`Total space used: ${total}`);
+  return 0;
+}
+
+/** Removes what the store holds; one image that is in use does not keep the others. */
+export async function cacheCleanCommand(values: ICacheValues): Promise<number> {
+  const days = values.days === undefined ? 0 : Number(values.days);
+  if (!Number.isInteger(days) || days < 0) {
+    throw usage(`--days "${values.days}" is no number of days`, 'Write --days 30');
+  }
+  const before = Date.now() - days * DAY_MS;
+  const images = (await cached(values.type)).filter(({ createdAt }) => days === 0 || Date.parse(createdAt) < before);
+  if (values.dryRun) {
+    images.forEach(({ name }) => info(`Would remove ${name}`));
+    return 0;
+  }
+  if (images.length > 0 && !values.force && !(await confirmed(images.length))) {
+    info('Nothing was removed');
+    return 0;
+  }
+  const store = await openStore();
+  let status = 0;
+  for (const { name } of images) {
+    try {
+      info(`Removed ${name} (${formatBytes(await store.removeImage(name))} freed)`);
+    } catch (error) {
+      fatal(error);
+      status = OWN_FAILURE;
+    }
+  }
+  await store.sweep();
+  return status;
+}
+
+async function cached(type: string | undefined): Promise<IImageRecord[]> {
+  const types = (type ?? 'all').split(',');
+  const unknown = types.find(name => !TYPES.includes(name));
+  if (unknown !== undefined) {
+    throw usage(`--type does not know "${unknown}"`, `Use one of ${TYPES.join(', ')}`);
+  }
+  const ours = types.includes('all') || types.includes('oci');
+  return ours ? (await (await openStore()).images()).filter(({ external }) => !external) : [];
+}
+
+async function confirmed(count: number): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw usage(
+      'nobody can be asked whether to remove the images',
+      'Say so with --force, or look first with --dry-run'
+    );
+  }
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await asking.question(`This removes ${count} image(s) from the store. Continue? [y/N] `);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    asking.close();
+  }
+}
+
+function usage(message: string, fix: string): ContainerError {
+  return new ContainerError({ code: 'usage', step: 'command line', message, fix });
+}

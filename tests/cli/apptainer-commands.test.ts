@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** test, run-help, cache and completion as a user calls them. */
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type IWorkplace, MAIN, makeWorkplace, runProgram } from '../support/cli.ts';
+import { testImages } from '../support/images.ts';
+
+let workplace: IWorkplace;
+let layout: string;
+beforeAll(async () => {
+  workplace = await makeWorkplace();
+  layout = `oci:${join(await testImages(), 'busybox')}`;
+  const pulled = await workplace.nbcontainer(['-q', 'pull', 'box.sif', layout]);
+  expect(pulled.status, pulled.stderr).toBe(0);
+}, 60_000);
+afterAll(() => workplace.dispose());
+
+describe('test and run-help', () => {
+  it('say so where the image has neither', async () => {
+    expect(await workplace.nbcontainer(['test', 'box.sif'])).toMatchObject({ status: 0, stdout: '' });
+    const help = await workplace.nbcontainer(['run-help', 'box.sif']);
+    expect(help).toMatchObject({ status: 0, stdout: 'No help sections were defined for this image\n' });
+  });
+
+  it('run the script and print the text', async () => {
+    const sandbox = join(workplace.cwd, 'sandbox');
+    await mkdir(join(sandbox, '.singularity.d'), { recursive: true });
+    await mkdir(join(sandbox, 'bin'));
+    await runProgram('cp', ['/bin/busybox', join(sandbox, 'bin/sh')]);
+    await writeFile(join(sandbox, '.singularity.d/test'), '#!/bin/sh\necho "tested $1"; exit 3\n');
+    await chmod(join(sandbox, '.singularity.d/test'), 0o755);
+    await writeFile(join(sandbox, '.singularity.d/runscript.help'), 'Read me.\n\nTwice.\n');
+    const tested = await workplace.nbcontainer(['-q', 'test', 'sandbox', 'a b']);
+    expect(tested, tested.stderr).toMatchObject({ status: 3, stdout: 'tested a b\n' });
+    expect((await workplace.nbcontainer(['run-help', 'sandbox'])).stdout).toBe('Read me.\n\nTwice.\n');
+  });
+});
+
+describe('cache', () => {
+  const list = async (...words: string[]): Promise<string> =>
+    (await workplace.nbcontainer(['cache', 'list', ...words])).stdout;
+
+  it('lists and cleans the store, and leaves files of the user alone', async () => {
+    await workplace.nbcontainer(['-q', 'exec', layout, 'true']);
+    expect(await list()).toMatch(/^There are 1 container file\(s\) using .*\nTotal space used: /);
+    expect(await list('-v')).toContain('busybox');
+    expect(await list('--type', 'library')).toContain('There are 0 container');
+    const clean = (...words: string[]) => workplace.nbcontainer(['cache', 'clean', ...words]);
+    expect((await clean('--dry-run')).stderr).toContain('Would remove');
+    expect((await clean()).status).toBe(255);
+    expect((await clean('--days', '1', '--force')).status).toBe(0);
+    expect(await list()).toContain('There are 1 container');
+    expect((await clean('--force')).status).toBe(0);
+    expect(await list()).toContain('There are 0 container');
+    expect((await workplace.nbcontainer(['-q', 'exec', 'box.sif', 'true'])).status).toBe(0);
+  });
+
+  it.each([[['cache', 'list', '--type', 'docker']], [['cache', 'clean', '--days', 'x']]])('refuses %j', async words => {
+    expect(await workplace.nbcontainer(words)).toMatchObject({ status: 255, stdout: '' });
+  });
+});
+
+describe('completion', () => {
+  const offers = async (words: string, current: string): Promise<string[]> => {
+    const script = `source <('${process.execPath}' '${MAIN}' completion bash)
+      COMP_WORDS=(${words} "$1"); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _nbcontainer; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    return (await runProgram('bash', ['-c', script, 'bash', current])).stdout.split('\n').filter(Boolean);
+  };
+
+  it.each([
+    ['nbcontainer', 'e', ['exec']],
+    ['nbcontainer', '--ver', ['--version', '--verbose']],
+    ['nbcontainer exec', '--writable', ['--writable-tmpfs']],
+    ['nbcontainer -q exec --nv', '--overl', ['--overlay']],
+    ['nbcontainer cache', '', ['list', 'clean']],
+    ['nbcontainer cache clean', '--d', ['--days', '--dry-run']],
+    ['nbcontainer exec', 'im', []]
+  ])('%s %s', async (words, current, expected) => {
+    expect(await offers(words, current)).toEqual(expected);
+  });
+
+  it('offers every command at the start', async () => {
+    expect(await offers('nbcontainer', '')).toEqual(expect.arrayContaining(['exec', 'pull', 'shim', 'completion']));
+  });
+});
