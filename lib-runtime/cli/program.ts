@@ -7,6 +7,7 @@ import { ACTION_FLAGS, NOT_YET } from './action-flags.ts';
 import type { cacheCleanCommand as CacheCommand } from './commands/cache.ts';
 import type { actionCommand as ActionCommand } from './commands/action.ts';
 import type { pullCommand as PullCommand } from './commands/pull.ts';
+import { daemonWords } from './daemon-words.ts';
 import { setVerbosity } from './output.ts';
 import { APPTAINER_VERSION } from './shim-scripts.ts';
 
@@ -184,6 +185,12 @@ export function buildProgram(version: string, report: (status: number) => void, 
       const { shimCommand } = await import('./commands/shim.ts');
       report(await shimCommand(options));
     });
+
+  daemonWords(add('daemon'), report, async words => {
+    let status = 0;
+    await buildProgram(version, value => (status = value)).parseAsync(words, { from: 'user' });
+    return status;
+  });
 
   add('version')
     .summary('print the version')

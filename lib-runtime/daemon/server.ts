@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The daemon itself: one per user, on a unix socket, until it is told to end or nobody needs it. */
+import { createServer } from 'node:http';
+import { chmod, rm } from 'node:fs/promises';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { EVENTS_PATH } from '../api/routes.ts';
+import { API_VERSION, type DaemonEvent, type Version } from '../api/schema.ts';
+import { writeFileAtomic } from '../support/atomic.ts';
+import { asContainerError, ContainerError } from '../support/errors.ts';
+import { isHeld, tryLock } from '../support/lock.ts';
+import { EventHub } from './events.ts';
+import { Jobs } from './jobs.ts';
+import { type IDaemonPlace, LOCK_NAME } from './place.ts';
+import { requestListener } from './requests.ts';
+
+export interface IDaemonOptions {
+  readonly place: IDaemonPlace;
+  readonly version: string;
+  /** The words that start the command line. */
+  readonly cli: readonly string[];
+  /** Milliseconds without jobs, clients and requests after which it ends. */
+  readonly idle: number;
+}
+
+export interface IDaemon {
+  /** Settles when the daemon has ended and left nothing. */
+  readonly ended: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A listener with more than this unsent is cut off; it connects again and is told the present state. */
+const MAX_UNSENT = 1 << 20;
+
+/**
+ * Starts the daemon in this process.
+ * @throws ContainerError `locked` when one runs already, `permission` when the socket cannot be made
+ */
+export async function startDaemon(options: IDaemonOptions): Promise<IDaemon> {
+  const { place } = options;
+  const lock = await tryLock(place.directory, LOCK_NAME);
+  if (!isHeld(lock)) {
+    throw new ContainerError({
+      code: 'locked',
+      step: 'daemon',
+      message: `the daemon runs already, as process ${lock.pid}`
+    });
+  }
+  const events = new EventHub();
+  const jobs = new Jobs(options.cli, events);
+  const startedAt = new Date().toISOString();
+  const version = (): Version => ({
+    version: options.version,
+    api: API_VERSION,
+    pid: process.pid,
+    startedAt,
+    busy: { jobs: jobs.running }
+  });
+  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 16 });
+  const server = createServer(requestListener({ jobs, events, version }));
+  let lastUse = performance.now();
+  server.on('request', () => (lastUse = performance.now()));
+  server.on('upgrade', (request, socket, head) => {
+    if (request.url !== EVENTS_PATH) {
+      socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, client => sendEvents(client, events, jobs));
+  });
+
+  let settle: () => void = () => undefined;
+  const ended = new Promise<void>(resolve => (settle = resolve));
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopping ??= end());
+  const end = async (): Promise<void> => {
+    clearInterval(watch);
+    server.close();
+    await jobs.stopAll();
+    sockets.clients.forEach(client => client.terminate());
+    server.closeAllConnections();
+    await Promise.all([place.socket, place.runtimeFile].map(path => rm(path, { force: true })));
+    await lock.release();
+    settle();
+  };
+  const watch = setInterval(
+    () => {
+      if (jobs.running > 0 || sockets.clients.size > 0) {
+        lastUse = performance.now();
+      } else if (performance.now() - lastUse >= options.idle) {
+        void stop();
+      }
+    },
+    Math.min(10_000, Math.max(20, options.idle / 4))
+  );
+
+  try {
+    // Whoever left a socket here is dead: the lock says so.
+    await rm(place.socket, { force: true });
+    await listen(server, place.socket);
+    const { pid, api } = version();
+    const description = { pid, version: options.version, api, socket: place.socket };
+    await writeFileAtomic(place.runtimeFile, `${JSON.stringify(description)}\n`, { mode: 0o600 });
+  } catch (error) {
+    await stop();
+    throw asContainerError(error, 'daemon', `the daemon cannot listen on ${place.socket}`);
+  }
+  return { ended, stop };
+}
+
+async function listen(server: ReturnType<typeof createServer>, path: string): Promise<void> {
+  // The mode counts from the first moment, not only after chmod.
+  const before = process.umask(0o177);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, resolve);
+    });
+  } finally {
+    process.umask(before);
+  }
+  await chmod(path, 0o600);
+}
+
+function sendEvents(client: WebSocket, events: EventHub, jobs: Jobs): void {
+  const send = (event: DaemonEvent): void => {
+    if (client.bufferedAmount > MAX_UNSENT) {
+      client.terminate();
+    } else {
+      client.send(JSON.stringify(event));
+    }
+  };
+  const forget = events.listen(send);
+  client.on('close', forget);
+  client.on('error', () => client.terminate());
+  jobs.list().forEach(job => send({ type: 'job', job }));
+}
