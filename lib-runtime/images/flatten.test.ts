@@ -30,15 +30,16 @@ async function flatten(stack: readonly (readonly ILayerEntry[])[], exact: boolea
   }
 }
 
-async function umoci(stack: readonly (readonly ILayerEntry[])[]): Promise<Outcome> {
+async function umoci(stack: readonly (readonly ILayerEntry[])[]): Promise<Outcome | 'loop'> {
   const work = mkdtempSync(join(tmpdir(), 'nbc-flatten-'));
   try {
     const layers = stack.map(entries => ({ entries, compression: 'gzip' as const }));
     await writeOciLayout(join(work, 'oci'), { layers, tag: 't' });
     try {
       execFileSync('umoci', ['unpack', '--image', `${work}/oci:t`, join(work, 'bundle')], { stdio: 'pipe' });
-    } catch {
-      return { failed: true };
+    } catch (error) {
+      const { stderr } = error as { stderr?: Buffer };
+      return stderr?.includes('too many levels of symbolic links') ? 'loop' : { failed: true };
     }
     return { listing: listDirectory(join(work, 'bundle', 'rootfs')), failed: false };
   } finally {
@@ -226,7 +227,12 @@ describe('random stacks of layers', () => {
 
   it('are the same as umoci unpacks them', async () => {
     const property = fc.asyncProperty(randomStack, async stack => {
-      expect(await flatten(stack, true)).toEqual(await umoci(stack));
+      const theirs = await umoci(stack);
+      const ours = await flatten(stack, true);
+      // umoci gives up on a whiteout below a symlink to itself, which no builder writes; we pass over it.
+      if (theirs !== 'loop') {
+        expect(ours).toEqual(theirs);
+      }
     });
     await fc.assert(property, { numRuns: 40 });
   });
