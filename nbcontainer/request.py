@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 #: Commands whose words after the image belong to the program in the container.
-ACTIONS = ("exec", "run", "shell")
+ACTIONS = ("exec", "run", "shell", "test")
 #: Options of these that take the next word as their value; tests/python/test_request.py holds them to `exec --help`.
 VALUE_OPTIONS = frozenset(
-    ("-B", "--bind", "--env", "--env-file", "--cwd", "--pwd", "-H", "--home", "--no-mount", "--hostname")
-) | {"-s", "--shell", "--engine", "--root", "--progress"}
+    (
+        *("-B", "--bind", "--mount", "-o", "--overlay", "-S", "--scratch", "-W", "--workdir", "-H", "--home"),
+        *("--no-mount", "--env", "--env-file", "--cwd", "--pwd", "--hostname", "--dns", "-s", "--shell"),
+        *("--engine", "--root", "--progress"),
+    )
+)
 #: Runs a file as `python FILE` would, but imports from the working directory (as -c does), like a notebook.
 PYTHON_DRIVER = (
     "import sys; sys.argv = sys.argv[1:]; __file__ = sys.argv[0]; "

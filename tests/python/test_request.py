@@ -70,7 +70,7 @@ def test_stdin_needs_a_name() -> None:
         parse_request(["exec", "--stdin"])
 
 
-@pytest.mark.parametrize("command", ["exec", "run", "shell"])
+@pytest.mark.parametrize("command", ["exec", "run", "shell", "test"])
 def test_value_options_are_those_of_the_command_line(command: str) -> None:
     # An option that we took for a switch would make its value the image.
     try:
