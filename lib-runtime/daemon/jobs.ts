@@ -122,7 +122,7 @@ export class Jobs {
         }
         resolve();
       };
-      child.once('error', error => {
+      child.on('error', error => {
         log.add(Buffer.from(`${error.message}\n`));
         end(255);
       });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type DaemonClient, daemonClient } from '../../lib-runtime/api/client.ts';
-import { type DaemonEvent, eventSchema, type Job } from '../../lib-runtime/api/schema.ts';
+import { type DaemonEvent, eventSchema, type Job, type NewJob } from '../../lib-runtime/api/schema.ts';
 import { socketTransport } from '../../lib-runtime/daemon/transport.ts';
 import { eventually, makeBusyboxTree } from '../../lib-runtime/engines/test-support.ts';
 import { type IOutcome, type IWorkplace, makeWorkplace } from '../support/cli.ts';
@@ -203,6 +203,14 @@ test('a pull that is cancelled while the registry is silent leaves nothing', asy
     registry.closeAllConnections();
     registry.close();
   }
+});
+
+test('a job that cannot even be started has failed, and the daemon lives on', async () => {
+  const pid = await start();
+  const { id } = await client.startJob({ ...run('true'), options: { directory: '/no/such/directory' } } as NewJob);
+  expect(await ended(id)).toMatchObject({ state: 'failed', status: 255 });
+  expect((await client.jobLog(id)).head).toContain('ENOENT');
+  expect((await client.version()).pid).toBe(pid);
 });
 
 test('a client of another API is refused, but may ask for the version', async () => {
