@@ -51,14 +51,28 @@ static pid_t group_of(pid_t tid) {
   return group;
 }
 
+/* Mount ID from fdinfo and not from statx: the C library of the project's compiler does not know STATX_MNT_ID. */
 static bool mount_of(int fd, uint64_t *mount, uint64_t *inode) {
-  struct statx info;
-  if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &info) < 0) {
+  char path[64], line[256];
+  struct stat info;
+  if (fstat(fd, &info) < 0) {
     return false;
   }
-  *mount = info.stx_mnt_id;
-  *inode = info.stx_ino;
-  return true;
+  *inode = info.st_ino;
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+  FILE *file = fopen(path, "re");
+  bool found = false;
+  while (file && !found && fgets(line, sizeof line, file)) {
+    unsigned long long value;
+    if (sscanf(line, "mnt_id: %llu", &value) == 1) {
+      *mount = value;
+      found = true;
+    }
+  }
+  if (file) {
+    fclose(file);
+  }
+  return found;
 }
 
 static bool same(int a, int b) {
