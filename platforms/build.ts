@@ -14,6 +14,10 @@ const SOURCES = join(import.meta.dirname, 'standin');
 const OUTPUT = join(REPOSITORY, '.cache', 'platforms');
 const FLAGS = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Wshadow', '-Werror', '-static'];
 
+/** The compiler's cache lies in the clone, as that of scripts/build-launcher.mjs. */
+const CACHE = join(REPOSITORY, '.cache', 'zig');
+const ENVIRONMENT = { ...process.env, ZIG_GLOBAL_CACHE_DIR: CACHE, ZIG_LOCAL_CACHE_DIR: CACHE };
+
 /** ziglang of the clone's environment (what compiles the launcher), else the machine's compiler. */
 function compilers(): [string, ...string[]][] {
   const python = join(REPOSITORY, '.venv', 'bin', 'python');
@@ -33,7 +37,7 @@ export async function compileStatic(sources: readonly string[], output: string):
   const failures: string[] = [];
   for (const [program, ...first] of compilers()) {
     try {
-      await run(program, [...first, ...FLAGS, '-o', output, ...sources]);
+      await run(program, [...first, ...FLAGS, '-o', output, ...sources], { env: ENVIRONMENT });
       return;
     } catch (error) {
       failures.push(`${[program, ...first].join(' ')}: ${error instanceof Error ? error.message : String(error)}`);

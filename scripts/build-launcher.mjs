@@ -48,8 +48,20 @@ function stamp(options) {
   return hash.digest('hex');
 }
 
-function run(command, args) {
-  const result = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+/**
+ * The compiler's cache lies in the clone. A build that was interrupted can leave it damaged ("libc.a: No such file"),
+ * so a failure is tried once more without it.
+ */
+const CACHE = join(ROOT, '.cache', 'zig');
+
+function run(command, args, again = true) {
+  const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: CACHE, ZIG_LOCAL_CACHE_DIR: CACHE };
+  const result = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], env });
+  if (result.error === undefined && result.status !== 0 && again && existsSync(CACHE)) {
+    rmSync(CACHE, { recursive: true, force: true });
+    run(command, args, false);
+    return;
+  }
   if (result.error || result.status !== 0) {
     throw new Error(`${command} failed: ${result.error?.message ?? `status ${result.status}`}`);
   }
