@@ -1,36 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
-import type { IHostFacts, ProbeName } from '../host/facts.ts';
+import type { IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
-import { describeStep } from './dry-run.ts';
-import { planRun } from './plan.ts';
-import type { INamespacesPlan, IRefusal, Plan } from './plan-types.ts';
+import type { IRefusal, Plan } from './plan-types.ts';
 import type { IRunSpec } from './spec.ts';
-import { BUSYBOX, COLAB, DEBIAN, execSpec, HELLO, hostFacts, imageFacts, listing, ROOT } from './testing.ts';
-
-type Denied = Partial<Record<ProbeName, string>>;
-
-function plan(
-  image: IImageFacts,
-  spec: Partial<IRunSpec> = {},
-  denied: Denied = {},
-  host: Partial<IHostFacts> = {}
-): Plan | IRefusal {
-  return planRun(execSpec(spec), hostFacts(denied, host), image, {});
-}
-
-function namespaces(result: Plan | IRefusal): INamespacesPlan {
-  if (result.kind === 'refusal' || result.engine !== 'namespaces') {
-    throw new Error(`no namespaces plan: ${JSON.stringify(result)}`);
-  }
-  return result;
-}
-
-function steps(result: Plan | IRefusal, like = /./): string[] {
-  return namespaces(result)
-    .steps.map(({ step }) => describeStep(step))
-    .filter(text => like.test(text));
-}
+import { type Denied, namespaces, plan, steps } from './plan-testing.ts';
+import { BUSYBOX, COLAB, DEBIAN, HELLO, hostFacts, imageFacts, listing, ROOT } from './testing.ts';
 
 describe('an in-place plan', () => {
   const colab = (image: IImageFacts, spec: Partial<IRunSpec> = {}, host: Partial<IHostFacts> = {}): Plan | IRefusal =>

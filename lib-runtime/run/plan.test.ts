@@ -1,36 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
-import type { IHostFacts, ProbeName } from '../host/facts.ts';
+import type { IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
-import { describeStep, formatPlan } from './dry-run.ts';
-import { planRun } from './plan.ts';
-import type { INamespacesPlan, IRefusal, Plan } from './plan-types.ts';
+import { formatPlan } from './dry-run.ts';
 import type { IRunSpec } from './spec.ts';
-import { BUSYBOX, DEBIAN, execSpec, HELLO, hostFacts, imageFacts, listing, ROOT } from './testing.ts';
-
-type Denied = Partial<Record<ProbeName, string>>;
-
-function plan(
-  image: IImageFacts,
-  spec: Partial<IRunSpec> = {},
-  denied: Denied = {},
-  host: Partial<IHostFacts> = {}
-): Plan | IRefusal {
-  return planRun(execSpec(spec), hostFacts(denied, host), image, {});
-}
-
-function namespaces(result: Plan | IRefusal): INamespacesPlan {
-  if (result.kind === 'refusal' || result.engine !== 'namespaces') {
-    throw new Error(`no namespaces plan: ${JSON.stringify(result)}`);
-  }
-  return result;
-}
-
-function steps(result: Plan | IRefusal, like = /./): string[] {
-  return namespaces(result)
-    .steps.map(({ step }) => describeStep(step))
-    .filter(text => like.test(text));
-}
+import { type Denied, namespaces, plan, steps } from './plan-testing.ts';
+import { BUSYBOX, DEBIAN, HELLO, hostFacts, imageFacts, listing, ROOT } from './testing.ts';
 
 /** No mounts but what a test is about. */
 const BARE: Partial<IRunSpec> = {
