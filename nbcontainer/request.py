@@ -13,7 +13,7 @@ VALUE_OPTIONS = frozenset(
     (
         *("-B", "--bind", "--mount", "-o", "--overlay", "-S", "--scratch", "-W", "--workdir", "-H", "--home"),
         *("--no-mount", "--env", "--env-file", "--cwd", "--pwd", "--hostname", "--dns", "-s", "--shell"),
-        *("--engine", "--root", "--progress"),
+        *("--as", "--engine", "--root", "--progress"),
     )
 )
 #: Runs a file as `python FILE` would, but imports from the working directory (as -c does), like a notebook.

@@ -81,6 +81,9 @@ describe('runSpec', () => {
     ],
     ['--userns', { userns: true }, { userNamespace: true, fakeroot: false }],
     ['--fakeroot', { fakeroot: true }, { fakeroot: true, userNamespace: false }],
+    ['--as fakeroot', { as: 'fakeroot' }, { as: 'fakeroot', fakeroot: true }],
+    ['--as user', { as: 'user' }, { as: 'user', fakeroot: false }],
+    ['--as auto', { as: 'auto', fakeroot: true }, { fakeroot: true }],
     ['--unsquash', { unsquash: true }, { unsquash: true }],
     ['--no-umask', { umask: false }, { noUmask: true }]
   ])('%s', (_, values, expected) => {
@@ -102,6 +105,8 @@ describe('runSpec', () => {
 
   it.each([
     ['--engine', { engine: 'docker' }],
+    ['--as', { as: 'nobody' }],
+    ['--as user and --fakeroot', { as: 'user', fakeroot: true }],
     ['--scratch', { scratch: ['relative'] }],
     ['--scratch', { scratch: ['/'] }],
     ['--overlay', { overlay: ['/a:no'] }],

@@ -16,6 +16,7 @@ export interface IActionValues {
   readonly net?: boolean;
   readonly userns?: boolean;
   readonly fakeroot?: boolean;
+  readonly as?: string;
   /** False for --no-privs. */
   readonly privs?: boolean;
   readonly unsquash?: boolean;
@@ -75,6 +76,11 @@ export function runSpec(
   const workdir = values.workdir ?? text(['WORKDIR']);
   const engine = oneOf('--engine', values.engine, ['namespaces', 'ptrace']);
   const root = oneOf('--root', values.root, ['pivot', 'in-place']);
+  const as = oneOf('--as', values.as, ['user', 'root', 'fakeroot']);
+  const fakeroot = as === undefined ? yes(values.fakeroot, 'FAKEROOT') : as === 'fakeroot';
+  if (as !== undefined && !fakeroot && values.fakeroot) {
+    throw usage(`--as ${as} and --fakeroot are different wishes`, 'Give one of them');
+  }
   const compat = yes(values.compat, 'COMPAT');
   const containAll = compat || yes(values.containall, 'CONTAINALL');
   const noPid = no(values.pid, 'NO_PID');
@@ -91,7 +97,7 @@ export function runSpec(
     dns: parseAddresses(values.dns ?? text(['DNS'])),
     network: yes(values.net, 'NET', 'UNSHARE_NET'),
     userNamespace: yes(values.userns, 'USERNS', 'UNSHARE_USERNS'),
-    fakeroot: yes(values.fakeroot, 'FAKEROOT'),
+    fakeroot,
     noPrivileges: no(values.privs, 'NO_PRIVS'),
     unsquash: yes(values.unsquash, 'UNSQUASH'),
     environment: { ...envFile, ...parseVariables(list(values.env, ['ENV'])) },
@@ -111,6 +117,7 @@ export function runSpec(
     ...(home !== undefined && { home: parseHome(home) }),
     ...(shell !== undefined && { shell }),
     ...(hostname !== undefined && { hostname }),
+    ...(as !== undefined && { as }),
     ...(engine !== undefined && { engine }),
     ...(root !== undefined && { root })
   };

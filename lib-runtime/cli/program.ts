@@ -221,6 +221,7 @@ function action(command: Command, name: IRunSpec['action'], report: (status: num
     command.addOption(option);
   }
   command
+    .option('--as <who>', 'who to be inside: auto, user, root or fakeroot')
     .option('--engine <name>', 'how to start: auto, namespaces or ptrace')
     .option('--root <name>', 'how the root is made: auto, pivot or in-place')
     .option('--no-https', 'speak plain HTTP to a registry')

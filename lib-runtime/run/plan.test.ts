@@ -302,6 +302,18 @@ describe('refusals', () => {
   });
 });
 
+describe('--as root', () => {
+  it('is fakeroot for one who is not root', () => {
+    const result = namespaces(plan(imageFacts(DEBIAN), { as: 'root' }));
+    expect(result.steps[0]?.step).toMatchObject({ op: 'unshare', uidMap: '0 1000 1' });
+  });
+
+  it('needs nothing for root', () => {
+    const result = namespaces(plan(imageFacts(DEBIAN), { as: 'root' }, {}, ROOT));
+    expect(result.steps[0]?.step).toMatchObject({ op: 'unshare', namespaces: ['mount'] });
+  });
+});
+
 describe('formatPlan', () => {
   it('gives every step its reason in one line each', () => {
     const result = namespaces(plan(imageFacts(DEBIAN), { command: ['sh', '-c', 'echo "a b"\nx'] }));

@@ -21,11 +21,12 @@ import type { IRunSpec } from './spec.ts';
  * @param environment the caller's variables (process.env).
  */
 export function planRun(
-  spec: IRunSpec,
+  wishes: IRunSpec,
   machine: IHostFacts,
   image: IImageFacts,
   environment: Readonly<Record<string, string | undefined>>
 ): Plan | IRefusal {
+  const spec = settleAccount(wishes, machine);
   const host = spec.noUmask ? { ...machine, umask: 0o022 } : machine;
   const wrong = architectureRefusal(host, image);
   if (wrong !== undefined) {
@@ -100,6 +101,11 @@ export function planRun(
     reason: reasons.map(passedOverText).join('; '),
     fix: 'See nbcontainer doctor for what this machine denies and what would help'
   };
+}
+
+/** `--as root` asks for root in whatever way there is: root himself has it already. */
+function settleAccount(spec: IRunSpec, { account }: IHostFacts): IRunSpec {
+  return spec.as === 'root' && account.uid !== 0 ? { ...spec, as: 'fakeroot', fakeroot: true } : spec;
 }
 
 function passedOverText({ what, reason }: IPassedOver): string {

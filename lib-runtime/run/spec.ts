@@ -41,6 +41,11 @@ export interface IRunSpec {
   readonly userNamespace: boolean;
   /** `--fakeroot`: root inside, by a user namespace. */
   readonly fakeroot: boolean;
+  /**
+   * `--as`, absent for `auto` (the caller's own account): `user` an account without rights also where the caller is
+   * root, `root` root itself or else fakeroot, `fakeroot` as `--fakeroot`.
+   */
+  readonly as?: 'user' | 'root' | 'fakeroot';
   /** `--no-privs`. */
   readonly noPrivileges: boolean;
   /** `--unsquash`: the image is unpacked, also where its squashfs could be mounted. */
