@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** A request as words of the command line: what the daemon starts, and what the run dialog shows. Pure. */
-import type { NewJob, RunOptions } from './schema.ts';
+import type { NewJob, NewShell, RunOptions } from './schema.ts';
 
 /** The words after `nbcontainer`; nothing in them is ever read by a shell. */
 export function jobWords(job: NewJob): string[] {
@@ -17,6 +17,12 @@ export function jobWords(job: NewJob): string[] {
   return [action, ...optionWords(job.options ?? {}), job.image, ...job.command];
 }
 
+/** The same for a shell. */
+export function shellWords(shell: NewShell): string[] {
+  const command = shell.command ?? [];
+  return [command.length > 0 ? 'exec' : 'shell', ...optionWords(shell.options ?? {}), shell.image, ...command];
+}
+
 function optionWords(options: RunOptions): string[] {
   return [
     ...(options.binds ?? []).map(bind => `--bind=${bind}`),
@@ -24,6 +30,7 @@ function optionWords(options: RunOptions): string[] {
     ...(options.nv ? ['--nv'] : []),
     ...(options.cleanenv ? ['--cleanenv'] : []),
     ...(options.contain ? ['--contain'] : []),
+    ...(options.as === undefined ? [] : [`--as=${options.as}`]),
     ...(options.writableTmpfs ? ['--writable-tmpfs'] : []),
     ...(options.pwd === undefined ? [] : [`--pwd=${options.pwd}`])
   ];

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The daemon's addresses as plain data, with the types of what goes in and comes out. No code of zod: for browsers. */
-import type { Image, Job, JobLog, NewJob, Version } from './schema.ts';
+import type { GpuStatus, Image, ImageDetails, Job, JobLog, NewJob, NewShell, Shell, Version } from './schema.ts';
+
+/** Raised when the meaning of an address or an event changes; the parties of a conversation must agree on it. */
+export const API_VERSION = 2;
 
 /** Method and path of every REST address; `:id` is one segment, percent-encoded. */
 export const ROUTES = {
@@ -12,7 +15,15 @@ export const ROUTES = {
   job: { method: 'GET', path: '/jobs/:id' },
   jobLog: { method: 'GET', path: '/jobs/:id/log' },
   /** Cancels a job that runs, forgets one that has ended. */
-  removeJob: { method: 'DELETE', path: '/jobs/:id' }
+  removeJob: { method: 'DELETE', path: '/jobs/:id' },
+  /** What an image says of itself; `:id` is a name of the store, a path or a `docker://` reference that was pulled. */
+  inspect: { method: 'GET', path: '/inspect/:id' },
+  gpus: { method: 'GET', path: '/gpus' },
+  shells: { method: 'GET', path: '/shells' },
+  startShell: { method: 'POST', path: '/shells' },
+  renameShell: { method: 'PATCH', path: '/shells/:id' },
+  /** Ends a shell that runs, forgets one that has ended. */
+  removeShell: { method: 'DELETE', path: '/shells/:id' }
 } as const;
 
 export type RouteName = keyof typeof ROUTES;
@@ -27,10 +38,21 @@ export interface IRouteTypes {
   job: { request: undefined; response: Job };
   jobLog: { request: undefined; response: JobLog };
   removeJob: { request: undefined; response: Job };
+  inspect: { request: undefined; response: ImageDetails };
+  gpus: { request: undefined; response: GpuStatus };
+  shells: { request: undefined; response: { shells: Shell[] } };
+  startShell: { request: NewShell; response: Shell };
+  renameShell: { request: { name: string }; response: Shell };
+  removeShell: { request: undefined; response: Shell };
 }
 
-/** WebSocket address: one JSON event a text message, first the jobs as they are. */
+/** WebSocket address: one JSON event a text message, first the jobs and shells as they are. */
 export const EVENTS_PATH = '/events';
+
+/** WebSocket address of one shell: the binary frames of shell-frames.ts. */
+export function shellSocketPath(id: string): string {
+  return `/shells/${encodeURIComponent(id)}/socket`;
+}
 
 /** A client may say which API it speaks; the daemon answers 409 to another one. */
 export const API_HEADER = 'x-nbcontainer-api';

@@ -5,9 +5,6 @@
  */
 import { z } from 'zod';
 
-/** Raised when the meaning of an address or an event changes; the parties of a conversation must agree on it. */
-export const API_VERSION = 1;
-
 /** No NUL: it cannot be part of a path, a word or a variable. */
 const text = z
   .string()
@@ -25,6 +22,8 @@ export const runOptionsSchema = z.strictObject({
   cleanenv: z.boolean().optional(),
   contain: z.boolean().optional(),
   writableTmpfs: z.boolean().optional(),
+  /** Who one is inside; without it as on the command line. */
+  as: z.enum(['user', 'root', 'fakeroot']).optional(),
   /** Working directory in the container. */
   pwd: word.optional(),
   /** Directory on the host in which the command line is started; default the user's home. */
@@ -95,6 +94,69 @@ export const jobLogSchema = z.object({
 });
 export type JobLog = z.infer<typeof jobLogSchema>;
 
+export const newShellSchema = z.strictObject({
+  image: name,
+  /** Empty or absent: the shell that the image names, else bash, else sh. */
+  command: z.array(text).max(4096).optional(),
+  options: runOptionsSchema.optional(),
+  /** What the user calls it; the daemon finds one otherwise. */
+  name: word.max(200).optional(),
+  cols: z.int().min(1).max(2000).optional(),
+  rows: z.int().min(1).max(1000).optional()
+});
+export type NewShell = z.infer<typeof newShellSchema>;
+
+export const renameSchema = z.strictObject({ name: word.max(200) });
+
+export const shellSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  image: z.string(),
+  commandLine: z.string(),
+  /** Ended: its last screen can still be seen, until it is removed. */
+  state: z.enum(['running', 'ended']),
+  status: z.number().optional(),
+  /** ISO 8601. */
+  startedAt: z.string(),
+  endedAt: z.string().optional(),
+  /** Windows that show it now. */
+  clients: z.number(),
+  /** What programs set with OSC 0 or 2. */
+  title: z.string().optional()
+});
+export type Shell = z.infer<typeof shellSchema>;
+
+export const gpuStatusSchema = z.object({
+  /** Empty where there is none: the panel shows nothing then. */
+  gpus: z.array(
+    z.object({
+      index: z.number(),
+      name: z.string(),
+      uuid: z.string().optional(),
+      memoryTotalBytes: z.number(),
+      memoryUsedBytes: z.number(),
+      /** Percent. */
+      utilization: z.number().optional(),
+      processes: z.array(z.object({ pid: z.number(), name: z.string(), memoryBytes: z.number().optional() }))
+    })
+  ),
+  driver: z.string().optional()
+});
+export type GpuStatus = z.infer<typeof gpuStatusSchema>;
+
+export const imageDetailsSchema = z.object({
+  name: z.string(),
+  path: z.string(),
+  manifestDigest: z.string().optional(),
+  sizeBytes: z.number().optional(),
+  architecture: z.string().optional(),
+  labels: z.record(z.string(), z.string()),
+  runscript: z.string().optional(),
+  helpfile: z.string().optional(),
+  deffile: z.string().optional()
+});
+export type ImageDetails = z.infer<typeof imageDetailsSchema>;
+
 export const imageSchema = z.object({
   name: z.string(),
   key: z.string(),
@@ -113,13 +175,15 @@ export const versionSchema = z.object({
   pid: z.number(),
   startedAt: z.string(),
   /** What keeps the daemon from ending, and a Jupyter server from being culled. */
-  busy: z.object({ jobs: z.number() })
+  busy: z.object({ jobs: z.number(), shells: z.number() })
 });
 export type Version = z.infer<typeof versionSchema>;
 
 export const eventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('job'), job: jobSchema }),
   z.object({ type: z.literal('job-removed'), id: z.string() }),
-  z.object({ type: z.literal('images') })
+  z.object({ type: z.literal('images') }),
+  z.object({ type: z.literal('shell'), shell: shellSchema }),
+  z.object({ type: z.literal('shell-removed'), id: z.string() })
 ]);
 export type DaemonEvent = z.infer<typeof eventSchema>;

@@ -5,8 +5,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
-import { API_HEADER, type IRouteTypes, matchRoute, type RouteName } from '../api/routes.ts';
-import { API_VERSION, newJobSchema, type Version } from '../api/schema.ts';
+import { API_HEADER, API_VERSION, type IRouteTypes, matchRoute, type RouteName } from '../api/routes.ts';
+import { newJobSchema, type Version } from '../api/schema.ts';
 import { openStore } from '../store/store.ts';
 import { asContainerError, ContainerError, type ErrorCode } from '../support/errors.ts';
 import type { EventHub } from './events.ts';
@@ -48,9 +48,20 @@ function handlers({ jobs, events, version }: IServices): Handlers {
     startJob: async (_id, body) => jobs.start(checked(newJobSchema, body)),
     job: async id => jobs.get(id),
     jobLog: async id => jobs.log(id),
-    removeJob: id => jobs.remove(id)
+    removeJob: id => jobs.remove(id),
+    inspect: notYet,
+    gpus: notYet,
+    shells: notYet,
+    startShell: notYet,
+    renameShell: notYet,
+    removeShell: notYet
   };
 }
+
+// The contract is ahead of the daemon by one commit.
+const notYet = async (): Promise<never> => {
+  throw new ContainerError({ code: 'not-found', step: 'daemon', message: 'this daemon has no shells yet' });
+};
 
 /** @returns the listener of an HTTP server; it answers every request and never throws */
 export function requestListener(services: IServices): (request: IncomingMessage, response: ServerResponse) => void {

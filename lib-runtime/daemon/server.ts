@@ -3,8 +3,8 @@
 import { createServer } from 'node:http';
 import { chmod, rm } from 'node:fs/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { EVENTS_PATH } from '../api/routes.ts';
-import { API_VERSION, type DaemonEvent, type Version } from '../api/schema.ts';
+import { API_VERSION, EVENTS_PATH } from '../api/routes.ts';
+import type { DaemonEvent, Version } from '../api/schema.ts';
 import { writeFileAtomic } from '../support/atomic.ts';
 import { asContainerError, ContainerError } from '../support/errors.ts';
 import { isHeld, tryLock } from '../support/lock.ts';
@@ -53,7 +53,7 @@ export async function startDaemon(options: IDaemonOptions): Promise<IDaemon> {
     api: API_VERSION,
     pid: process.pid,
     startedAt,
-    busy: { jobs: jobs.running }
+    busy: { jobs: jobs.running, shells: 0 }
   });
   const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 16 });
   const server = createServer(requestListener({ jobs, events, version }));

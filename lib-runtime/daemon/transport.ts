@@ -2,8 +2,7 @@
 /** The client's transport in Node: HTTP over the daemon's unix socket. */
 import { request as httpRequest } from 'node:http';
 import type { IAnswer, ITransport } from '../api/client.ts';
-import { API_HEADER } from '../api/routes.ts';
-import { API_VERSION } from '../api/schema.ts';
+import { API_HEADER, API_VERSION } from '../api/routes.ts';
 
 /** Milliseconds without an answer. Cancelling a job may take its whole grace. */
 const TIMEOUT = 30_000;

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type DaemonClient, daemonClient } from '../../lib-runtime/api/client.ts';
+import { API_VERSION } from '../../lib-runtime/api/routes.ts';
 import { type DaemonEvent, eventSchema, type Job, type NewJob } from '../../lib-runtime/api/schema.ts';
 import { socketTransport } from '../../lib-runtime/daemon/transport.ts';
 import { eventually, makeBusyboxTree } from '../../lib-runtime/engines/test-support.ts';
@@ -79,7 +80,7 @@ test('starts once, private, outlives its starter, says what it is, and leaves no
   expect(statSync(socket).mode & 0o777).toBe(0o600);
   const file = join(runtime, 'nbcontainer', 'daemon.json');
   expect(statSync(file).mode & 0o777).toBe(0o600);
-  expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ pid: pids[0], socket, api: 1 });
+  expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ pid: pids[0], socket, api: API_VERSION });
   // Field 6 of stat(5) is the session: its own.
   expect(readFileSync(`/proc/${pids[0]}/stat`, 'utf8').split(' ')[5]).toBe(String(pids[0]));
   expect((await nbcontainer(['daemon', 'status', '--json'])).status).toBe(0);
