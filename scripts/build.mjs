@@ -5,7 +5,7 @@
  *
  * `--wheel` is the build backend's call (hatch_build.py): no .venv, only what goes into the wheel.
  */
-import { copyFileSync, existsSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { CACHE, ROOT, SetupError, fail, isMain, nodeBin, run, say, venvBin } from './house.mjs';
 import { installNpm } from './setup.mjs';
@@ -67,7 +67,11 @@ async function buildLabextension(builder) {
     ['nbcontainer/labextension/package.json', 'nbcontainer/labextension/install.json'],
     async () => {
       say('Building the labextension.');
+      // tsc takes nothing away: a file that is gone from src/ would live on.
+      rmSync(path.join(ROOT, 'lib'), { recursive: true, force: true });
       await run(nodeBin('tsc'), ['-p', '.']);
+      // The compiled code asks for its icons by the path they have beside src/.
+      cpSync(path.join(ROOT, 'style/icons'), path.join(ROOT, 'lib/style/icons'), { recursive: true });
       await run(builder, ['build', '.']);
       // JupyterLab reads it beside the extension: who to ask for an uninstall.
       copyFileSync(path.join(ROOT, 'install.json'), path.join(ROOT, 'nbcontainer/labextension/install.json'));
