@@ -95,7 +95,11 @@ static int probe_tmpfs(void) {
 
 static int probe_bind(void) {
     int result = enter_mounts(0);
-    return result != 0 ? result : mount(place(), place(), NULL, MS_BIND, NULL) < 0 ? errno : 0;
+    if (result != 0 || mount(place(), place(), NULL, MS_BIND, NULL) == 0) {
+        return result;
+    }
+    // In a user namespace a directory with mounts below it can only be bound together with them.
+    return errno != EINVAL || mount(place(), place(), NULL, MS_BIND | MS_REC, NULL) < 0 ? errno : 0;
 }
 
 static int probe_bind_procfs(void) {
