@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { settingsPlugin } from './settings.ts';
 import { sifFileType } from './sif-file-type';
 
 /** One small plugin a concern, so that each can be switched off by itself. */
-const plugins: JupyterFrontEndPlugin<unknown>[] = [sifFileType];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [settingsPlugin, sifFileType];
 
 export default plugins;
