@@ -32,7 +32,8 @@ def node_command() -> list[str]:
             f"nbcontainer runs containers on Linux only, and this is {sys.platform}: "
             "use it inside a Linux machine, for example a Jupyter server, WSL 2 or Colab."
         )
-    return [find_node(), str(find_runtime())]
+    # Behind `--`: Node would take an --env-file among the words for its own.
+    return [find_node(), "--", str(find_runtime())]
 
 
 def find_runtime() -> Path:

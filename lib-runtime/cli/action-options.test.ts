@@ -127,7 +127,8 @@ describe('parseVariables', () => {
     [['A=x,y'], { A: 'x,y' }],
     [['"A=1,2",B=3'], { A: '1,2', B: '3' }],
     [['A='], { A: '' }],
-    [['A=b=c'], { A: 'b=c' }]
+    [['A=b=c'], { A: 'b=c' }],
+    [['=b'], { '': 'b' }]
   ])('%j', (items, expected) => {
     expect(parseVariables(items)).toEqual(expected);
   });

@@ -215,8 +215,13 @@ export function parseVariables(items: readonly string[]): Record<string, string>
   for (const item of items) {
     for (const pair of splitPairs(item)) {
       const equals = pair.indexOf('=');
-      if (equals < 1) {
-        throw usage(`--env "${item}" must be formatted as key=value`, 'Write --env NAME=value');
+      if (equals < 0) {
+        throw new ContainerError({
+          code: 'usage',
+          step: 'flag',
+          message: `--env "${item}" must be formatted as key=value`,
+          fix: 'Write --env NAME=value'
+        });
       }
       variables[pair.slice(0, equals)] = pair.slice(equals + 1);
     }
@@ -226,7 +231,7 @@ export function parseVariables(items: readonly string[]): Record<string, string>
 
 function splitPairs(item: string): string[] {
   const fields = splitCsv(item);
-  const allPairs = fields.every(field => /^[^=]+=/.test(field));
+  const allPairs = fields.every(field => field.includes('='));
   return allPairs ? fields : [item];
 }
 

@@ -13,6 +13,16 @@ function calledAs(argv: readonly string[]): { name?: string; words: readonly str
   return flag === CALLED_AS && name !== undefined ? { name, words } : { words: argv };
 }
 
+/** Words that no command can do anything with, as Apptainer; failures of a command are OWN_FAILURE. */
+const NOT_UNDERSTOOD = 1;
+
+function statusOf({ code, step }: ContainerError): number {
+  if (code === 'cancelled') {
+    return 130;
+  }
+  return step === 'flag' || step === 'application' ? NOT_UNDERSTOOD : OWN_FAILURE;
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   let status = 0;
   const { name, words } = calledAs(argv);
@@ -33,10 +43,10 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) {
       // Commander has printed its own message; --help and --version end here with status 0.
-      return error.exitCode === 0 ? 0 : OWN_FAILURE;
+      return error.exitCode === 0 ? 0 : NOT_UNDERSTOOD;
     }
     fatal(error);
-    return error instanceof ContainerError && error.code === 'cancelled' ? 130 : OWN_FAILURE;
+    return error instanceof ContainerError ? statusOf(error) : OWN_FAILURE;
   }
 }
 

@@ -137,8 +137,8 @@ const REMEDIES: readonly IRemedy[] = [
   {
     op: 'chdir',
     errno: '*',
-    reason: 'none of the working directories can be entered in the container',
-    fix: 'Give one with --pwd'
+    reason: 'the container has no such working directory, or it cannot be entered',
+    fix: 'Give another one with --pwd'
   },
   {
     op: '*',

@@ -206,13 +206,18 @@ describe('containerMounts', () => {
     ]);
   });
 
+  it('names what --no-mount does not know', () => {
+    const result = containerMounts(execSpec({ noMount: ['tmp', 'bogus', '/opt'] }), hostFacts(), imageFacts(DEBIAN));
+    expect(result).toMatchObject({ notes: [{ level: 'warning', text: '--no-mount knows no mount "bogus"' }] });
+  });
+
   it('starts in --pwd, else where the caller is, else at home', () => {
     const where = (spec: Partial<IRunSpec>): readonly string[] => {
       const result = containerMounts(execSpec(spec), hostFacts(), imageFacts(DEBIAN));
       return result.kind === 'mounts' ? result.workingDirectories : [];
     };
     expect(where({})).toEqual(['/home/ada/work', '/home/ada', '/']);
-    expect(where({ workingDirectory: '/app' })).toEqual(['/app', '/home/ada', '/']);
+    expect(where({ workingDirectory: '/app' })).toEqual(['/app']);
     expect(where({ contain: true })).toEqual(['/home/ada', '/']);
   });
 });

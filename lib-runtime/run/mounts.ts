@@ -62,6 +62,9 @@ const KERNEL: readonly BindFlag[] = ['rec', 'nosuid', 'nodev', 'noexec'];
 /** Directories of a system: the caller's working directory is not bound over the image's. */
 const NEVER_CWD = /^\/(|etc|bin|mnt|usr|var|opt|sbin|lib|lib64|(sys|proc|dev).*)$/;
 
+/** What --no-mount may name (devpts is a part of dev here, hostfs is never mounted). */
+const NO_MOUNT = /^(|proc|sys|dev|devpts|home|tmp|hostfs|cwd|bind-paths|\/.*)$/;
+
 /** HOME inside: the target of --home, /root for uid 0, else the account's. */
 export function homeInside(spec: IRunSpec, account: IHostFacts['account']): string {
   return normalise(spec.home?.target ?? (insideAccount(spec, account).uid === 0 ? '/root' : account.home));
@@ -81,6 +84,9 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
     const type = host.paths[path]?.type ?? 'directory';
     return type === 'directory' ? 'directory' : 'file';
   };
+  for (const name of spec.noMount.filter(name => !NO_MOUNT.test(name))) {
+    notes.push({ level: 'warning', text: `--no-mount knows no mount "${name}"` });
+  }
   const mounts: Mount[] = [];
   const bind = (
     source: string,
@@ -109,7 +115,8 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
   }
 
   const home = homeInside(spec, host.account);
-  const workdir = spec.workdir === undefined ? undefined : hostPath(spec.workdir, host.workingDirectory);
+  const usesWorkdir = spec.contain || spec.scratch.length > 0;
+  const workdir = spec.workdir === undefined || !usesWorkdir ? undefined : hostPath(spec.workdir, host.workingDirectory);
   if (workdir !== undefined && host.paths[workdir]?.type !== 'directory') {
     return {
       kind: 'refusal',
@@ -192,8 +199,10 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
       mounts.splice(inside, 0, ...mounts.splice(-1));
     }
   }
-  const start = spec.workingDirectory ?? (spec.contain ? home : cwd);
-  const workingDirectories = [...new Set([hostPath(start, cwd), home, '/'])];
+  // One that was asked for is taken or nothing; the caller's own need not be there.
+  const start = spec.contain ? home : cwd;
+  const workingDirectories =
+    spec.workingDirectory === undefined ? [...new Set([start, home, '/'])] : [hostPath(spec.workingDirectory, cwd)];
   const hostDirectories = [...tmp.hostDirectories, ...(keepsHome ? [keptHome] : []), ...scratch.hostDirectories];
   return { kind: 'mounts', mounts, home, workingDirectories, notes, hostDirectories };
 }

@@ -44,8 +44,12 @@ describe('--workdir', () => {
     expect(at('/home/ada')).toMatchObject([{ source: '/home/ada/work' }]);
   });
 
+  it('is not looked at where nothing is kept in it', () => {
+    expect(containerMounts(execSpec({ workdir: '/none' }), host, imageFacts(DEBIAN))).toMatchObject({ kind: 'mounts' });
+  });
+
   it('has to exist', () => {
-    const result = containerMounts(execSpec({ workdir: '/none' }), host, imageFacts(DEBIAN));
+    const result = containerMounts(execSpec({ workdir: '/none', contain: true }), host, imageFacts(DEBIAN));
     expect(result).toMatchObject({ kind: 'refusal', code: 'not-found', reason: 'the host has no directory /none' });
   });
 

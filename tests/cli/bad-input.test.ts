@@ -126,7 +126,7 @@ describe('pull', () => {
 
   it('suggests the next known word', async () => {
     const outcome = await work.nbcontainer(['pul', 'docker://x']);
-    expect(outcome.status).toBe(255);
+    expect(outcome.status).toBe(1);
     expect(outcome.stderr).toContain('Did you mean pull?');
   });
 });
@@ -145,6 +145,11 @@ async function withBrokenLayer(damage: (file: string) => Promise<void>, name: st
 }
 
 describe('exec', () => {
+  it('says that an environment file is not there', async () => {
+    const words = ['exec', '--env-file', './absent.env', './absent.sif', 'true'];
+    expectFatal(await nothingLeft(() => work.nbcontainer(words)), 'cannot read the environment file ./absent.env');
+  });
+
   it('says that a file is not there', async () => {
     expectFatal(await nothingLeft(() => work.nbcontainer(['exec', './absent.sif', 'true'])), 'absent.sif');
   });

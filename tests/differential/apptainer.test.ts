@@ -16,7 +16,7 @@ import { CASES } from './cases.ts';
 import type { ICase } from './cases.ts';
 
 const enabled = process.env['NBCONTAINER_TEST_ALL'] === '1' && standInsWork();
-const OURS = [process.execPath, join(REPOSITORY, 'lib-runtime', 'cli', 'main.ts')];
+const OURS = [process.execPath, '--', join(REPOSITORY, 'lib-runtime', 'cli', 'main.ts')];
 
 describe.runIf(enabled)('beside Apptainer 1.4.5', () => {
   let scratch: string;

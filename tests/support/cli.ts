@@ -43,7 +43,7 @@ export async function makeWorkplace(parent: string = tmpdir()): Promise<IWorkpla
     cwd,
     home,
     nbcontainer: (args, options = {}) =>
-      runProgram(process.execPath, [MAIN, ...args], {
+      runProgram(process.execPath, ['--', MAIN, ...args], {
         ...options,
         cwd: options.cwd ?? cwd,
         env: { NBCONTAINER_HOME: home, ...options.env }

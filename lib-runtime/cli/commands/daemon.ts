@@ -16,7 +16,7 @@ const IDLE = 30 * 60;
 
 /** The words that start this very command line again. */
 function ownCommand(): string[] {
-  return [process.execPath, ...process.execArgv, process.argv[1] ?? ''];
+  return [process.execPath, ...process.execArgv, '--', process.argv[1] ?? ''];
 }
 
 export async function daemonStartCommand(values: IValues): Promise<number> {

@@ -22,7 +22,8 @@ export async function shimCommand(values: { readonly dir?: string }): Promise<nu
     });
   }
   const program = process.argv[1] ?? '';
-  const scripts = shimScripts([process.execPath, ...process.execArgv, resolve(program)]);
+  // Behind `--`: Node would take an --env-file among the words for its own.
+  const scripts = shimScripts([process.execPath, ...process.execArgv, '--', resolve(program)]);
   const paths = [...scripts].map(([name, text]) => ({ path: join(directory, name), text }));
   for (const { path } of paths) {
     await assertOurs(path);
