@@ -4,7 +4,7 @@
 export const CommandIDs = {
   /** {}: shows the side panel. (panel) */
   showPanel: 'nbcontainer:show-panel',
-  /** {source?}: asks for a reference when none is given, then pulls it. (dialogs) */
+  /** {source?, plainHttp?}: asks for a reference when none is given, then pulls it. (dialogs) */
   pullImage: 'nbcontainer:pull-image',
   /** {image?, path?}: the run dialog; `path` is a file of the file browser. (dialogs) */
   runImage: 'nbcontainer:run-image',
