@@ -12,6 +12,7 @@ const SUITES = [
   'launcher-supervision',
   'launcher-confine',
   'launcher-syscalls',
+  'launcher-identity',
   'protocol',
   'namespaces'
 ];

@@ -16,7 +16,16 @@ const TAIL = ['environment', '2', 'PATH=/bin', 'EMPTY=', 'argv', '1', 'true', 'e
 
 describe('encodePlan', () => {
   it.each<[Step, string[]]>([
-    [{ op: 'unshare', namespaces: ['user', 'mount'], uidMap: '0 1 2' }, ['unshare', '2', 'user', 'mount', '0 1 2', '']],
+    [
+      { op: 'unshare', namespaces: ['user', 'mount'], uidMap: '0 1 2' },
+      ['unshare', '2', 'user', 'mount', '0 1 2', '', '0']
+    ],
+    [
+      { op: 'unshare', namespaces: ['user'], uidMap: '0 1 2', gidMap: '0 1 2', mapHelpers: ['/u', '/g'] },
+      ['unshare', '1', 'user', '0 1 2', '0 1 2', '2', '/u', '/g']
+    ],
+    [{ op: 'account', uid: 1000, gid: 100, groups: [100, 4] }, ['account', '1000', '100', '2', '100', '4']],
+    [{ op: 'fake-root' }, ['fake-root']],
     [{ op: 'private' }, ['private']],
     [{ op: 'stage', stage: '/s', sizeBytes: 5e9 }, ['stage', '/s', '5000000000']],
     [{ op: 'squashfs', image: '/i', offset: 45056, size: 9, mountpoint: '/m' }, ['squashfs', '/i', '45056', '9', '/m']],

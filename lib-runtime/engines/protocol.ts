@@ -26,12 +26,15 @@ const flag = (value: boolean | undefined): string => (value ? '1' : '0');
 function operands(step: Step): readonly string[] {
   switch (step.op) {
     case 'unshare':
-      return [...list(step.namespaces), step.uidMap ?? '', step.gidMap ?? ''];
+      return [...list(step.namespaces), step.uidMap ?? '', step.gidMap ?? '', ...list(step.mapHelpers ?? [])];
     case 'private':
     case 'pivot':
     case 'unstage':
     case 'no-new-privileges':
+    case 'fake-root':
       return [];
+    case 'account':
+      return [String(step.uid), String(step.gid), ...list(step.groups.map(String))];
     case 'stage':
       return [step.stage, String(step.sizeBytes)];
     case 'squashfs':

@@ -20,6 +20,8 @@ export type Step =
       /** Lines of /proc/PID/uid_map and gid_map (`inside outside count`), when `user` is among the namespaces. */
       readonly uidMap?: string;
       readonly gidMap?: string;
+      /** Paths of newuidmap and newgidmap, which write maps that an ordinary user may not write himself. */
+      readonly mapHelpers?: readonly [string, string];
     }
   /** Makes every mount a private copy: nothing we do is seen outside. */
   | { readonly op: 'private' }
@@ -92,6 +94,14 @@ export type Step =
   | { readonly op: 'unstage' }
   | { readonly op: 'hostname'; readonly name: string }
   | { readonly op: 'umask'; readonly mask: number }
+  /** Becomes another account for good: groups, gid, uid. Gives it the pipes among the standard streams. */
+  | { readonly op: 'account'; readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
+  /**
+   * The kernel answers 0 and does nothing from here on to chown, set*id, mknod of devices, and to setxattr where file
+   * capabilities are refused (launcher/fakeroot.c), so that package managers are content with a single id.
+   * Needs `no-new-privileges` before.
+   */
+  | { readonly op: 'fake-root' }
   | { readonly op: 'no-new-privileges' }
   /**
    * The kernel answers ENOSYS to these calls (names of launcher/syscalls.c) from here on, as one that has not got them:

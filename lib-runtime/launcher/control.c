@@ -51,7 +51,7 @@ int ask(struct container *container, enum request request, const char *const str
 int announce_main(struct container *container, pid_t pid) {
     char number[16];
     snprintf(number, sizeof number, "%d", (int)pid);
-    return send_request(container->control, REQUEST_MAIN, (const char *const[]){number, "", ""});
+    return send_request(container->control, REQUEST_MAIN, (const char *const[]){number, "", "", ""});
 }
 
 int receive_request(int socket, struct incoming *incoming) {

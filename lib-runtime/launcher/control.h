@@ -5,11 +5,11 @@
 
 #include "container.h"
 
-#define REQUEST_STRINGS 3
+#define REQUEST_STRINGS 4
 #define REQUEST_BYTES 16384
 
 enum request {
-    REQUEST_MAPS = 'U',   // uid map, gid map
+    REQUEST_MAPS = 'U',   // uid map, gid map, newuidmap, newgidmap (paths or nothing)
     REQUEST_LEDGER = 'L', // directory
     REQUEST_ENTRY = 'E',  // kind, name, target
     REQUEST_MAIN = 'P'    // pid; not answered

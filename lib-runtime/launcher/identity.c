@@ -2,61 +2,29 @@
 #include "identity.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <grp.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "init.h"
 #include "status.h"
 
+#define MOST_GROUPS 256
+
 void die_with_parent(int socket) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct pollfd watched = {.fd = socket};
     if (poll(&watched, 1, 0) > 0 && (watched.revents & (POLLHUP | POLLERR)) != 0) {
         _exit(OWN_FAILURE);
-    }
-}
-
-static int write_text(const char *path, const char *text) {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return -1;
-    }
-    size_t length = strlen(text);
-    ssize_t done = write(fd, text, length); // a map is taken in one write or not at all
-    int kept = errno;
-    close(fd);
-    errno = kept;
-    return done == (ssize_t)length ? 0 : -1;
-}
-
-static void write_map(pid_t pid, const char *name, const char *text, struct reply *reply) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-    if (reply->error == 0 && write_text(path, text) < 0) {
-        reply->error = errno;
-        snprintf(reply->text, sizeof reply->text, "write %s", name);
-    }
-}
-
-void write_maps(pid_t pid, const char *uid_map, const char *gid_map, struct reply *reply) {
-    write_map(pid, "uid_map", uid_map, reply);
-    if (reply->error != 0) {
-        return;
-    }
-    write_map(pid, "gid_map", gid_map, reply);
-    if (reply->error == EPERM) {
-        // Without privilege a gid map is taken only after setgroups is given up.
-        *reply = (struct reply){0};
-        write_map(pid, "setgroups", "deny", reply);
-        write_map(pid, "gid_map", gid_map, reply);
     }
 }
 
@@ -84,7 +52,11 @@ int step_unshare(struct container *container, const struct operand *operands) {
         return fail(container, "unshare");
     }
     if (flags & CLONE_NEWUSER) {
-        if (ask(container, REQUEST_MAPS, (const char *const[]){operands[1].text, operands[2].text, ""}) < 0) {
+        bool helped = operands[3].count == 2;
+        const char *const maps[REQUEST_STRINGS] = {operands[1].text, operands[2].text,
+                                                   helped ? operands[3].items[0] : "",
+                                                   helped ? operands[3].items[1] : ""};
+        if (ask(container, REQUEST_MAPS, maps) < 0) {
             return -1;
         }
     }
@@ -101,6 +73,41 @@ int step_hostname(struct container *container, const struct operand *operands) {
 
 int step_umask(struct container *container, const struct operand *operands) {
     container->umask = (mode_t)operands[0].number & 0777;
+    return 0;
+}
+
+// A pipe of the caller's belongs to the caller: /dev/stdout could not be opened by the account.
+static void hand_over_pipes(uid_t uid, gid_t gid) {
+    for (int fd = 0; fd < 3; fd++) {
+        struct statfs system;
+        if (fstatfs(fd, &system) == 0 && system.f_type == PIPEFS_MAGIC && fchown(fd, uid, gid) < 0) {
+            continue; // it is open already, which is what nearly everybody needs
+        }
+    }
+}
+
+int step_account(struct container *container, const struct operand *operands) {
+    uid_t uid = (uid_t)operands[0].number;
+    gid_t gid = (gid_t)operands[1].number;
+    gid_t groups[MOST_GROUPS];
+    if (operands[2].count > MOST_GROUPS) {
+        errno = E2BIG;
+        return fail(container, "too many groups");
+    }
+    for (size_t at = 0; at < operands[2].count; at++) {
+        groups[at] = (gid_t)strtoul(operands[2].items[at], NULL, 10);
+    }
+    hand_over_pipes(uid, gid);
+    if (setgroups(operands[2].count, groups) < 0) {
+        return fail(container, "set the groups of uid %u", uid);
+    }
+    if (setresgid(gid, gid, gid) < 0) {
+        return fail(container, "become gid %u", gid);
+    }
+    if (setresuid(uid, uid, uid) < 0) {
+        return fail(container, "become uid %u", uid);
+    }
+    die_with_parent(container->control); // new credentials have cleared it
     return 0;
 }
 

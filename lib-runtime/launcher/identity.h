@@ -9,11 +9,9 @@
 int step_unshare(struct container *container, const struct operand *operands);
 int step_hostname(struct container *container, const struct operand *operands);
 int step_umask(struct container *container, const struct operand *operands);
+int step_account(struct container *container, const struct operand *operands);
 int step_no_new_privileges(struct container *container, const struct operand *operands);
 int step_chdir(struct container *container, const struct operand *operands);
-
-// Supervisor's side of 'unshare' with user: writes the maps of `pid` from outside.
-void write_maps(pid_t pid, const char *uid_map, const char *gid_map, struct reply *reply);
 
 // Dies with the parent (SIGKILL); exits at once when `socket` says that it is gone already.
 void die_with_parent(int socket);

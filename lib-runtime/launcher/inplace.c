@@ -17,12 +17,12 @@
 #define BLANK "blank"
 
 int step_ledger(struct container *container, const struct operand *operands) {
-    return ask(container, REQUEST_LEDGER, (const char *const[]){operands[0].text, "", ""});
+    return ask(container, REQUEST_LEDGER, (const char *const[]){operands[0].text, "", "", ""});
 }
 
 int step_entry(struct container *container, const struct operand *operands) {
     return ask(container, REQUEST_ENTRY,
-               (const char *const[]){operands[0].text, operands[1].text, operands[2].text});
+               (const char *const[]){operands[0].text, operands[1].text, operands[2].text, ""});
 }
 
 // `/name` of the host: one component, not a symlink (a mount would follow it to who knows where).

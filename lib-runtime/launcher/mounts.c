@@ -13,6 +13,7 @@
 
 #include "mountflags.h"
 #include "policy.h"
+#include "propagation.h"
 #include "resolve.h"
 #include "status.h"
 
@@ -20,7 +21,7 @@
 
 int step_private(struct container *container, const struct operand *operands) {
     (void)operands;
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+    if (make_mounts_private() < 0) {
         return fail(container, "make every mount private");
     }
     return 0;

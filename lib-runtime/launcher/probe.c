@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "propagation.h"
 #include "status.h"
 
 // Every probe returns 0 or an errno; it runs in a process of its own.
@@ -50,9 +51,7 @@ static int enter_user(int flags) {
     return result == 0 ? write_text("/proc/self/gid_map", map) : result;
 }
 
-static int make_private(void) {
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? errno : 0;
-}
+static int make_private(void) { return make_mounts_private() < 0 ? errno : 0; }
 
 // The mount namespace that a container would get: without a user namespace where that is allowed.
 static int enter_mounts(int flags) {

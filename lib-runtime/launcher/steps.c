@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fakeroot.h"
 #include "files.h"
 #include "identity.h"
 #include "inplace.h"
@@ -15,7 +16,7 @@
 
 // The order of the operands is the one of engines/protocol.ts.
 static const struct operation OPERATIONS[] = {
-    {"unshare", "lss", step_unshare},
+    {"unshare", "lssl", step_unshare},
     {"private", "", step_private},
     {"stage", "sn", step_stage},
     {"squashfs", "snns", step_squashfs},
@@ -36,6 +37,8 @@ static const struct operation OPERATIONS[] = {
     {"unstage", "", step_unstage},
     {"hostname", "s", step_hostname},
     {"umask", "n", step_umask},
+    {"account", "nnl", step_account},
+    {"fake-root", "", step_fake_root},
     {"no-new-privileges", "", step_no_new_privileges},
     {"without-system-calls", "l", step_without_system_calls},
     {"chdir", "l", step_chdir},

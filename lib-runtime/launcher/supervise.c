@@ -17,6 +17,7 @@
 
 #include "control.h"
 #include "identity.h"
+#include "idmaps.h"
 #include "ledger.h"
 #include "plan.h"
 #include "signals.h"
@@ -45,7 +46,7 @@ static void answer(struct supervisor *supervisor, const struct incoming *incomin
         supervisor->main = (pid_t)strtol(incoming->strings[0], NULL, 10);
         return;
     case REQUEST_MAPS:
-        write_maps(supervisor->main, incoming->strings[0], incoming->strings[1], &reply);
+        write_maps(supervisor->main, incoming->strings, &reply);
         break;
     case REQUEST_LEDGER:
         ledger_open(incoming->strings[0], &reply);

@@ -44,7 +44,7 @@ function words(step: Step): string[] {
   switch (step.op) {
     case 'unshare': {
       const maps = step.uidMap === undefined ? [] : [`uid ${step.uidMap}`, `gid ${step.gidMap ?? ''}`];
-      return ['unshare', step.namespaces.join(','), ...maps];
+      return ['unshare', step.namespaces.join(','), ...maps, step.mapHelpers ? 'by newuidmap' : ''];
     }
     case 'stage':
       return ['stage', step.stage, `${step.sizeBytes}`];
@@ -84,9 +84,12 @@ function words(step: Step): string[] {
       return [step.op, step.names.join(',')];
     case 'chdir':
       return ['chdir', step.candidates.join(' or ')];
+    case 'account':
+      return [step.op, `${step.uid}:${step.gid}`, step.groups.join(',')];
     case 'private':
     case 'pivot':
     case 'unstage':
+    case 'fake-root':
     case 'no-new-privileges':
       return [step.op];
   }
