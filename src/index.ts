@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { containersPlugin } from './client/plugin.ts';
 import { settingsPlugin } from './settings.ts';
 import { sifFileType } from './sif-file-type';
 
 /** One small plugin a concern, so that each can be switched off by itself. */
-const plugins: JupyterFrontEndPlugin<unknown>[] = [settingsPlugin, sifFileType];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [settingsPlugin, containersPlugin, sifFileType];
 
 export default plugins;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The typed client of the daemon, for browsers and Node alike: what carries it is given from outside. */
+import type { IChannelOpener } from './channel.ts';
 import { type IRouteTypes, ROUTES, type RouteName } from './routes.ts';
 
 export interface IAnswer {
@@ -9,9 +10,12 @@ export interface IAnswer {
 }
 
 /** Carries one request: fetch() with Jupyter's settings in a browser, a unix socket in Node. */
-export interface ITransport {
+export interface IRequester {
   request(method: string, path: string, body: unknown): Promise<IAnswer>;
 }
+
+/** Carries requests, and channels: see webSocketChannel for a browser's. */
+export interface ITransport extends IRequester, IChannelOpener {}
 
 /** A refusal of the daemon, with what its error says. */
 export class DaemonError extends Error {
@@ -47,7 +51,7 @@ export type DaemonClient = {
  * One method per route: `client.startJob({kind: 'pull', source})`, `client.jobLog(id)`.
  * Methods reject with a DaemonError for a refusal and with the transport's own error when nothing answers.
  */
-export function daemonClient(transport: ITransport): DaemonClient {
+export function daemonClient(transport: IRequester): DaemonClient {
   const methods = Object.entries(ROUTES).map(([name, route]) => {
     const call = async (...args: readonly unknown[]): Promise<unknown> => {
       const hasId = route.path.includes(':id');

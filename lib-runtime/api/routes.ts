@@ -54,6 +54,9 @@ export function shellSocketPath(id: string): string {
   return `/shells/${encodeURIComponent(id)}/socket`;
 }
 
+/** Code with which a shell's WebSocket is closed when the daemon has no such shell. */
+export const NO_SUCH_SHELL = 4404;
+
 /** A client may say which API it speaks; the daemon answers 409 to another one. */
 export const API_HEADER = 'x-nbcontainer-api';
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The client's transport in Node: HTTP over the daemon's unix socket. */
+/** The client's transport in Node: HTTP and WebSockets over the daemon's unix socket. */
 import { request as httpRequest } from 'node:http';
+import { WebSocket } from 'ws';
+import { webSocketChannel } from '../api/channel.ts';
 import type { IAnswer, ITransport } from '../api/client.ts';
 import { API_HEADER, API_VERSION } from '../api/routes.ts';
 
@@ -43,6 +45,14 @@ export function socketTransport(socketPath: string, timeout: number = TIMEOUT): 
         request.on('timeout', () => request.destroy(new Error('the daemon does not answer')));
         request.on('error', reject);
         request.end(text);
-      })
+      }),
+    open: (path, handlers) =>
+      webSocketChannel(
+        new WebSocket(`ws+unix://${socketPath}:${path}`, {
+          headers: { [API_HEADER]: String(API_VERSION) },
+          perMessageDeflate: false
+        }),
+        handlers
+      )
   };
 }
