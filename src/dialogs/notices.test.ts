@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { expect, test } from 'vitest';
+import type { Job } from '../../lib-runtime/api/schema.ts';
+import { type INotice, type NoticeStep, noticeStep, partDone } from './notices.ts';
+
+const job: Job = {
+  id: '1',
+  kind: 'pull',
+  title: 'docker://a',
+  commandLine: 'nbcontainer pull docker://a',
+  state: 'running',
+  startedAt: '2026-11-22T08:00:00Z'
+};
+const last: INotice = { state: 'running', phase: 'download', at: 1000 };
+
+test.each<[Partial<Job>, INotice | undefined, number, NoticeStep]>([
+  [{}, undefined, 0, 'begin'],
+  [{ state: 'done' }, undefined, 0, 'nothing'],
+  [{ kind: 'run' }, undefined, 0, 'nothing'],
+  [{}, last, 1499, 'later'],
+  [{}, last, 1500, 'update'],
+  [{ state: 'failed' }, last, 1001, 'end'],
+  [{ state: 'cancelled' }, last, 1001, 'end'],
+  [{ state: 'done' }, { ...last, state: 'done' }, 9000, 'nothing']
+])('%j after %j at %i: %s', (change, before, now, step) => {
+  expect(noticeStep({ ...job, ...change }, before, now)).toBe(step);
+});
+
+test.each([
+  [undefined, undefined],
+  [{ done: 5 }, undefined],
+  [{ done: 5, total: 0 }, undefined],
+  [{ done: 5, total: 10 }, 0.5],
+  [{ done: 15, total: 10 }, 1]
+])('of %j is done: %j', (progress, part) => {
+  const whole = progress && { phase: 'download' as const, unit: 'bytes' as const, ...progress };
+  expect(partDone({ ...job, ...(whole && { progress: whole }) })).toBe(part);
+});
