@@ -66,8 +66,9 @@ const NEVER_CWD = /^\/(|etc|bin|mnt|usr|var|opt|sbin|lib|lib64|(sys|proc|dev).*)
 const NO_MOUNT = /^(|proc|sys|dev|devpts|home|tmp|hostfs|cwd|bind-paths|\/.*)$/;
 
 /** HOME inside: the target of --home, /root for uid 0, else the account's. */
-export function homeInside(spec: IRunSpec, account: IHostFacts['account']): string {
-  return normalise(spec.home?.target ?? (insideAccount(spec, account).uid === 0 ? '/root' : account.home));
+export function homeInside(spec: IRunSpec, host: Pick<IHostFacts, 'account' | 'unprivileged'>): string {
+  const account = insideAccount(spec, host);
+  return normalise(spec.home?.target ?? (account.uid === 0 ? '/root' : account.home));
 }
 
 /** A path of the host as the user wrote it, absolute. */
@@ -114,9 +115,10 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
     bind('/sys', '/sys', 'sys', "the host's kernel objects", { flags: KERNEL });
   }
 
-  const home = homeInside(spec, host.account);
+  const home = homeInside(spec, host);
   const usesWorkdir = spec.contain || spec.scratch.length > 0;
-  const workdir = spec.workdir === undefined || !usesWorkdir ? undefined : hostPath(spec.workdir, host.workingDirectory);
+  const workdir =
+    spec.workdir === undefined || !usesWorkdir ? undefined : hostPath(spec.workdir, host.workingDirectory);
   if (workdir !== undefined && host.paths[workdir]?.type !== 'directory') {
     return {
       kind: 'refusal',
@@ -136,7 +138,7 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
   mounts.push(...(homeMount && !late ? [homeMount] : []), ...tmp.mounts, ...(homeMount && late ? [homeMount] : []));
   mounts.push(...scratch.mounts);
 
-  accountFiles(insideAccount(spec, host.account), image, home, skipped, mounts);
+  accountFiles(spec, insideAccount(spec, host), image, home, skipped, mounts);
   if (spec.dns.length > 0) {
     const content = spec.dns.map(address => `nameserver ${address}\n`).join('');
     mounts.push({
@@ -230,7 +232,8 @@ function systemFiles(
   const imageZone = findInImage(image.tree, '/etc/localtime', false);
   const linked = imageZone.kind === 'found' && imageZone.type === 'other';
   const ownZone = image.tree['/etc']?.find(node => node.name === 'localtime')?.target;
-  if (zone !== undefined && !skipped('bind-paths', '/etc/localtime') && !sameZone(zone, ownZone)) {
+  const owned = administers(spec, insideAccount(spec, host));
+  if (zone !== undefined && !owned && !skipped('bind-paths', '/etc/localtime') && !sameZone(zone, ownZone)) {
     bind('/etc/localtime', '/etc/localtime', 'system', "the host's time zone", { ...file, replace: linked });
   }
   if (has('/etc/hosts') && !skipped('bind-paths', '/etc/hosts')) {
@@ -251,6 +254,11 @@ function sameZone(hostFile: string, imageLink: string | undefined): boolean {
   return imageLink !== undefined && /zoneinfo\//.test(hostFile) && name(hostFile) === name(imageLink);
 }
 
+/** Root in a root that can be written to: packages bring accounts and a time zone, which no bind may stand in for. */
+function administers(spec: IRunSpec, account: IAccount): boolean {
+  return account.uid === 0 && (spec.writableTmpfs || spec.overlays.some(({ readOnly }) => !readOnly));
+}
+
 function homeOf(
   spec: IRunSpec,
   host: IHostFacts,
@@ -263,10 +271,11 @@ function homeOf(
     return undefined;
   }
   const common = { target: home, purpose: 'home' } as const;
+  const inside = insideAccount(spec, host);
   const empty = (reason: string): Mount => ({
     ...common,
     kind: 'tmpfs',
-    options: 'mode=0700',
+    options: spec.as === 'user' && host.account.uid === 0 ? `mode=0700,uid=${inside.uid},gid=${inside.gid}` : 'mode=0700',
     flags: ['nosuid', 'nodev'],
     reason
   });
@@ -277,7 +286,11 @@ function homeOf(
   if (spec.contain && spec.home === undefined) {
     return empty('--contain: an empty home');
   }
-  const source = spec.home === undefined ? host.account.home : hostPath(spec.home.source, host.workingDirectory);
+  const source = spec.home === undefined ? hostHome(spec, host) : hostPath(spec.home.source, host.workingDirectory);
+  if (source === undefined) {
+    notes.push({ level: 'info', text: `${home} is empty and gone at the end: ${inside.name} has no home on this machine` });
+    return empty('--as user: an empty home');
+  }
   if (host.paths[source] === null || source === '' || source === '/') {
     notes.push({
       level: 'warning',
@@ -296,8 +309,17 @@ function homeOf(
   };
 }
 
+/** The home to be bound; undefined when the account of `--as user` has none. */
+function hostHome(spec: IRunSpec, { account, unprivileged }: IHostFacts): string | undefined {
+  if (spec.as !== 'user' || account.uid !== 0 || unprivileged === undefined) {
+    return account.home;
+  }
+  return unprivileged.hasHome ? unprivileged.account.home : undefined;
+}
+
 /** passwd and group of the image with the caller in them; nothing when the image has none. */
 function accountFiles(
+  spec: IRunSpec,
   account: IAccount,
   image: IImageFacts,
   home: string,
@@ -305,6 +327,9 @@ function accountFiles(
   mounts: Mount[]
 ): void {
   const common = { kind: 'content', purpose: 'account', mode: 0o644 } as const;
+  if (administers(spec, account) && /^[^:\n]*:[^:\n]*:0:/m.test(image.passwd ?? '')) {
+    return; // the image knows root, and packages make accounts of their own
+  }
   if (image.passwd !== undefined && !skipped('/etc/passwd')) {
     const content = passwdFor(image.passwd, account, home);
     if (content !== image.passwd) {
