@@ -53,6 +53,7 @@ describe('encodePlan', () => {
     [{ op: 'hostname', name: 'h' }, ['hostname', 'h']],
     [{ op: 'umask', mask: 0o22 }, ['umask', '18']],
     [{ op: 'no-new-privileges' }, ['no-new-privileges']],
+    [{ op: 'drop-capabilities', numbers: [0, 21] }, ['drop-capabilities', '2', '0', '21']],
     [{ op: 'without-system-calls', names: ['statx'] }, ['without-system-calls', '1', 'statx']],
     [{ op: 'chdir', candidates: ['/a', '/'] }, ['chdir', '2', '/a', '/']]
   ])('%j', (step, expected) => {

@@ -69,6 +69,8 @@ function operands(step: Step): readonly string[] {
       return [step.name];
     case 'umask':
       return [String(step.mask)];
+    case 'drop-capabilities':
+      return list(step.numbers.map(String));
     case 'without-system-calls':
       return list(step.names);
     case 'chdir':

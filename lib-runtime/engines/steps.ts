@@ -103,6 +103,8 @@ export type Step =
    */
   | { readonly op: 'fake-root' }
   | { readonly op: 'no-new-privileges' }
+  /** The payload and all below it go without these: numbers of linux/capability.h. */
+  | { readonly op: 'drop-capabilities'; readonly numbers: readonly number[] }
   /**
    * The kernel answers ENOSYS to these calls (names of launcher/syscalls.c) from here on, as one that has not got them:
    * libraries fall back to older calls. For PRoot, which does not know them and would let their paths through as they

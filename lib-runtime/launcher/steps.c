@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capabilities.h"
 #include "fakeroot.h"
 #include "files.h"
 #include "identity.h"
@@ -40,6 +41,7 @@ static const struct operation OPERATIONS[] = {
     {"account", "nnl", step_account},
     {"fake-root", "", step_fake_root},
     {"no-new-privileges", "", step_no_new_privileges},
+    {"drop-capabilities", "l", step_drop_capabilities},
     {"without-system-calls", "l", step_without_system_calls},
     {"chdir", "l", step_chdir},
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** A plan as text for `--dry-run`; as JSON the plan prints itself. */
 import type { IPlannedStep, Step } from '../engines/steps.ts';
+import { capabilityNames } from '../host/capabilities.ts';
 import { printable } from '../support/errors.ts';
 import type { Plan } from './plan-types.ts';
 
@@ -80,6 +81,11 @@ function words(step: Step): string[] {
       return ['hostname', step.name];
     case 'umask':
       return ['umask', octal(step.mask)];
+    case 'drop-capabilities':
+      return [
+        step.op,
+        capabilityNames(step.numbers.reduce((mask, bit) => mask | (1n << BigInt(bit)), 0n).toString(16)).join(',')
+      ];
     case 'without-system-calls':
       return [step.op, step.names.join(',')];
     case 'chdir':
