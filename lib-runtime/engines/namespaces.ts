@@ -4,6 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import type { Duplex, Readable } from 'node:stream';
 import { constants } from 'node:os';
 import { asContainerError, ContainerError } from '../support/errors.ts';
+import { passesInterrupts } from './foreground.ts';
 import { execError, stepError } from './launch-errors.ts';
 import { launcherPath } from './launcher-path.ts';
 import { encodePlan, StatusDecoder, type StatusRecord } from './protocol.ts';
@@ -32,8 +33,8 @@ export interface ILaunchOptions {
   /** The launcher's process, as soon as it runs: its pid, its pipes. */
   readonly onSpawn?: (child: ChildProcess) => void;
   /**
-   * This process waits in the foreground of a terminal: while the container runs, SIGINT and SIGQUIT are the
-   * payload's (the terminal sends them to the whole group) and SIGTERM and SIGHUP are passed on.
+   * This process waits in front of a person or a script: while the container runs, SIGTERM and SIGHUP are passed on,
+   * SIGINT and SIGQUIT as well unless a terminal sends them to the whole group (engines/foreground.ts).
    * Default: true when a stream is inherited.
    */
   readonly foreground?: boolean;
@@ -135,14 +136,18 @@ function waitForEnd(child: ChildProcess, onRecord: (record: StatusRecord) => voi
 
 /** Installs the foreground's signal handlers; returns what takes them away. */
 function holdSignals(child: ChildProcess): () => void {
-  const ignore = (): void => undefined;
   const pass = (signal: NodeJS.Signals): void => {
     child.kill(signal);
   };
-  LEFT_TO_PAYLOAD.forEach(signal => process.on(signal, ignore));
+  const interrupt = (signal: NodeJS.Signals): void => {
+    if (passesInterrupts()) {
+      child.kill(signal);
+    }
+  };
+  LEFT_TO_PAYLOAD.forEach(signal => process.on(signal, interrupt));
   PASSED_ON.forEach(signal => process.on(signal, pass));
   return () => {
-    LEFT_TO_PAYLOAD.forEach(signal => process.removeListener(signal, ignore));
+    LEFT_TO_PAYLOAD.forEach(signal => process.removeListener(signal, interrupt));
     PASSED_ON.forEach(signal => process.removeListener(signal, pass));
   };
 }

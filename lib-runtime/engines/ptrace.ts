@@ -10,6 +10,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { asContainerError, ContainerError } from '../support/errors.ts';
+import { passesInterrupts } from './foreground.ts';
 import { execError, stepError } from './launch-errors.ts';
 import { launcherPath } from './launcher-path.ts';
 import type { ILaunchNote, ILaunchOptions } from './namespaces.ts';
@@ -174,17 +175,21 @@ function run(
         timer = setTimeout(() => child.kill('SIGKILL'), 1000);
       }, options.graceMs ?? 3000);
     };
-    const ignore = (): void => undefined;
+    const interrupt = (signal: NodeJS.Signals): void => {
+      if (passesInterrupts()) {
+        pass(signal);
+      }
+    };
     const settle = (): void => {
       clearTimeout(timer);
       options.signal?.removeEventListener('abort', abort);
       PASSED_ON.forEach(signal => process.removeListener(signal, pass));
-      LEFT_TO_PAYLOAD.forEach(signal => process.removeListener(signal, ignore));
+      LEFT_TO_PAYLOAD.forEach(signal => process.removeListener(signal, interrupt));
     };
     options.signal?.addEventListener('abort', abort, { once: true });
     if (foreground) {
       PASSED_ON.forEach(signal => process.on(signal, pass));
-      LEFT_TO_PAYLOAD.forEach(signal => process.on(signal, ignore));
+      LEFT_TO_PAYLOAD.forEach(signal => process.on(signal, interrupt));
     }
     child.on('error', error => {
       settle();
