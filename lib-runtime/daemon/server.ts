@@ -3,7 +3,7 @@
 import { createServer } from 'node:http';
 import { chmod, rm } from 'node:fs/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { API_VERSION, EVENTS_PATH } from '../api/routes.ts';
+import { API_VERSION, EVENTS_PATH, ROUTES } from '../api/routes.ts';
 import type { DaemonEvent, Version } from '../api/schema.ts';
 import { writeFileAtomic } from '../support/atomic.ts';
 import { asContainerError, ContainerError } from '../support/errors.ts';
@@ -58,7 +58,10 @@ export async function startDaemon(options: IDaemonOptions): Promise<IDaemon> {
   const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 16 });
   const server = createServer(requestListener({ jobs, events, version }));
   let lastUse = performance.now();
-  server.on('request', () => (lastUse = performance.now()));
+  server.on('request', request => {
+    // Jupyter servers ask for the version again and again, to see whether something runs.
+    lastUse = request.url === ROUTES.version.path ? lastUse : performance.now();
+  });
   server.on('upgrade', (request, socket, head) => {
     if (request.url !== EVENTS_PATH) {
       socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n');

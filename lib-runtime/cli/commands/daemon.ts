@@ -41,7 +41,7 @@ export async function daemonStatusCommand(values: IValues): Promise<number> {
   const place = await daemonPlace(process.env);
   const version = await askDaemon(place);
   if (values.json) {
-    print(JSON.stringify(version ? { running: true, socket: place.socket, ...version } : { running: false }));
+    print(JSON.stringify({ running: version !== undefined, socket: place.socket, ...version }));
   } else {
     print(
       version
