@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Capabilities and umask of this process, from /proc/self/status (proc(5), capabilities(7)). */
+/** Capabilities, umask and no_new_privs of this process, from /proc/self/status (proc(5), capabilities(7)). */
 
 /** In the order of their bits, include/uapi/linux/capability.h. */
 const NAMES = (
@@ -23,9 +23,17 @@ export function capabilityNumbers(names: readonly string[]): number[] {
   return names.map(name => NAMES.indexOf(name.replace(/^CAP_/, ''))).filter(number => number >= 0);
 }
 
-/** Reads the two; no capability and 022 where the text does not say (`Umask` is there since Linux 4.7). */
-export function parseStatus(status: string): { readonly capabilities: string[]; readonly umask: number } {
+/** Reads them; no capability and 022 where the text does not say (`Umask` is there since Linux 4.7). */
+export function parseStatus(status: string): {
+  readonly capabilities: string[];
+  readonly umask: number;
+  readonly noNewPrivileges: boolean;
+} {
   const field = (name: string): string => new RegExp(`^${name}:\\s*(\\w+)$`, 'm').exec(status)?.[1] ?? '';
   const umask = field('Umask');
-  return { capabilities: capabilityNames(field('CapEff')), umask: /^[0-7]+$/.test(umask) ? parseInt(umask, 8) : 0o22 };
+  return {
+    capabilities: capabilityNames(field('CapEff')),
+    umask: /^[0-7]+$/.test(umask) ? parseInt(umask, 8) : 0o22,
+    noNewPrivileges: field('NoNewPrivs') === '1'
+  };
 }

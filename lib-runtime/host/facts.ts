@@ -54,6 +54,23 @@ export interface IAccount {
   readonly groups: readonly { readonly gid: number; readonly name: string }[];
 }
 
+/** A range of subuid(5). */
+export interface IIdRange {
+  readonly start: number;
+  readonly count: number;
+}
+
+/** Who root becomes with `--as user`. */
+export interface IUnprivileged {
+  readonly account: IAccount;
+  /** Why this one, in words. */
+  readonly origin: string;
+  /** Its home is there and belongs to it. */
+  readonly hasHome: boolean;
+  /** What it may do with the caller's working directory. */
+  readonly workingDirectory: { readonly enter: boolean; readonly write: boolean };
+}
+
 /** The driver's user-space parts found on the host (host/gpu.ts). */
 export interface IGpuFacts {
   /** From /proc/driver/nvidia/version, when it can be read. */
@@ -86,6 +103,10 @@ export interface IHostFacts {
   readonly tools: Readonly<Record<string, string>>;
   /** Text of /proc/self/uid_map and gid_map, looked at for root only: which ids it may hand on. */
   readonly idMaps?: { readonly uid: string; readonly gid: string };
+  /** Ids that newuidmap maps for this (ordinary) user. */
+  readonly subordinate?: { readonly uid: IIdRange; readonly gid: IIdRange };
+  /** For root only. */
+  readonly unprivileged?: IUnprivileged;
   readonly workingDirectory: string;
   readonly umask: number;
   /** Canonical (realpath) form of every host path that the planner needs; null when it does not exist. */

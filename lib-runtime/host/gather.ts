@@ -8,6 +8,7 @@ import { errnoOf } from '../support/errors.ts';
 import { readAccount } from './account.ts';
 import { parseStatus } from './capabilities.ts';
 import type { IGpuFacts, IHostFacts, INode } from './facts.ts';
+import { gatherIdentities } from './identities.ts';
 import { launcherPath } from './launcher-path.ts';
 import { detectPlatform } from './platform.ts';
 import { probeHost } from './probe.ts';
@@ -67,6 +68,7 @@ export async function gatherHostFacts(options: IGatherOptions): Promise<IHostFac
     memoryBytes: Math.min(freemem(), process.availableMemory()),
     tools: findTools(env['PATH'] ?? ''),
     ...(account.uid === 0 && { idMaps: readIdMaps() }),
+    ...(await gatherIdentities(account, status.noNewPrivileges, env, options.cwd)),
     workingDirectory: options.cwd,
     umask: status.umask,
     paths,

@@ -29,10 +29,11 @@ describe('/proc/self/status', () => {
   });
 
   it('reads umask and effective capabilities', () => {
-    expect(parseStatus('Name:\tx\nUmask:\t0077\nCapPrm:\t1\nCapEff:\t0000000000000002\n')).toEqual({
+    expect(parseStatus('Name:\tx\nNoNewPrivs:\t1\nUmask:\t0077\nCapPrm:\t1\nCapEff:\t0000000000000002\n')).toEqual({
+      noNewPrivileges: true,
       umask: 0o77,
       capabilities: ['CAP_DAC_OVERRIDE']
     });
-    expect(parseStatus('')).toEqual({ umask: 0o22, capabilities: [] });
+    expect(parseStatus('')).toEqual({ umask: 0o22, capabilities: [], noNewPrivileges: false });
   });
 });

@@ -1,36 +1,45 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Which namespaces the caller needs so that mounts may be made, and who he is inside. */
-import type { IAccount, IHostFacts, IProbeResult } from '../host/facts.ts';
-import type { Step } from '../engines/steps.ts';
+/** Which namespaces the caller needs so that mounts may be made, and who he is inside (DESIGN.md 2). Pure. */
+import type { IAccount, IHostFacts, IIdRange, IProbeResult } from '../host/facts.ts';
+import type { IPlannedStep, Step } from '../engines/steps.ts';
+import type { INote, IRefusal } from './plan-types.ts';
 import type { IRunSpec } from './spec.ts';
 
+type Unshare = Extract<Step, { op: 'unshare' }>;
+
 export type Identity =
-  /** `privileged`: no user namespace is involved, so loop devices and host entries are within reach. */
+  /** `privileged`: no user namespace is involved, so loop devices are within reach. */
   | {
       readonly ok: true;
       readonly privileged: boolean;
-      readonly unshare: Extract<Step, { op: 'unshare' }>;
+      readonly unshare: Unshare;
       readonly reason: string;
+      /** Ownership is only pretended: there is one id, and package managers ask for more. */
+      readonly fakes: boolean;
+      readonly notes: readonly INote[];
     }
   | { readonly ok: false; readonly reason: string };
+
+/** What of a RunSpec decides on the identity. */
+export type Wishes = Pick<IRunSpec, 'userNamespace' | 'fakeroot' | 'as' | 'writableTmpfs'>;
 
 /** Real root with the right to mount: CAP_SYS_ADMIN and a mount namespace that could be made. */
 export function isPrivileged(host: IHostFacts): boolean {
   return host.account.uid === 0 && host.capabilities.includes('CAP_SYS_ADMIN') && host.probes['mount-namespace'].ok;
 }
 
-/** Pure. --userns and --fakeroot ask for a user namespace also where root needs none. */
-export function callerIdentity(host: IHostFacts, wishes: Pick<IRunSpec, 'userNamespace' | 'fakeroot'>): Identity {
+/** --userns and --fakeroot ask for a user namespace also where root needs none. */
+export function callerIdentity(host: IHostFacts, wishes: Wishes): Identity {
   const asked = wishes.fakeroot ? '--fakeroot' : wishes.userNamespace ? '--userns' : undefined;
-  if (isPrivileged(host) && asked === undefined) {
-    return {
-      ok: true,
-      privileged: true,
-      unshare: { op: 'unshare', namespaces: ['mount'] },
-      reason: 'root with CAP_SYS_ADMIN may mount; no user namespace is needed'
-    };
-  }
   const probe = host.probes['user-mount-namespace'];
+  const real = { ok: true, privileged: true, unshare: { op: 'unshare', namespaces: ['mount'] }, fakes: false } as const;
+  if (isPrivileged(host) && asked === undefined) {
+    return { ...real, reason: 'root with CAP_SYS_ADMIN may mount; no user namespace is needed', notes: [] };
+  }
+  if (isPrivileged(host) && wishes.fakeroot && !probe.ok) {
+    const text = `no user namespace can be made${errnoText(probe)}: you are real root inside, as outside`;
+    return { ...real, reason: text, notes: [{ level: 'info', text }] };
+  }
   if (!probe.ok) {
     const why = host.probes['user-namespace'].ok
       ? `no mount namespace can be made in a user namespace${errnoText(probe)}`
@@ -38,33 +47,75 @@ export function callerIdentity(host: IHostFacts, wishes: Pick<IRunSpec, 'userNam
     const lacks = host.account.uid === 0 && !isPrivileged(host);
     return { ok: false, reason: lacks ? `root has no CAP_SYS_ADMIN here, and ${why}` : why };
   }
-  const { uid, gid } = host.account;
-  const maps = idMaps(host, wishes.fakeroot);
-  const kept =
-    uid === 0
-      ? 'every id stays what it is'
-      : `uid ${uid} and gid ${gid} ${maps.root ? 'are root' : 'stay what they are'}`;
+  const { kind, unshare, reason } = idMaps(host, wishes);
   return {
     ok: true,
     privileged: false,
-    unshare: { op: 'unshare', namespaces: ['user', 'mount'], uidMap: maps.uid, gidMap: maps.gid },
-    reason: `${asked === undefined ? 'mounting needs' : `${asked} asks for`} a user namespace; ${maps.full || uid !== 0 ? kept : 'uid 0 and gid 0 stay what they are'}`
+    unshare: { op: 'unshare', namespaces: ['user', 'mount'], ...unshare },
+    reason: `${asked === undefined ? 'mounting needs' : `${asked} asks for`} a user namespace; ${reason}`,
+    fakes: wishes.fakeroot && kind === 'single',
+    notes: []
   };
 }
 
 /** What the kernel wants of one that maps ids beside its own (user_namespaces(7)); SETFCAP for mapping uid 0. */
 const MAPPING = ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETFCAP'];
 
-/** Root hands on every id that it has itself, as apt and others need more than one; a user has but his own. */
-function idMaps(
-  { account: { uid, gid }, capabilities, idMaps: own }: IHostFacts,
-  fakeroot: boolean
-): { readonly uid: string; readonly gid: string; readonly full: boolean; readonly root: boolean } {
-  if (uid === 0 && MAPPING.every(name => capabilities.includes(name))) {
-    return { uid: handedOn(own?.uid), gid: handedOn(own?.gid), full: true, root: true };
+interface IIdMaps {
+  readonly kind: 'full' | 'range' | 'single';
+  readonly unshare: Pick<Unshare, 'uidMap' | 'gidMap' | 'mapHelpers'>;
+  readonly reason: string;
+}
+
+/**
+ * Root hands on every id that it has itself, as apt and others need more than one; a user that is to be root gets the
+ * range of /etc/subuid, else but his own id.
+ */
+function idMaps(host: IHostFacts, wishes: Wishes): IIdMaps {
+  const { uid, gid } = host.account;
+  if (uid === 0 && MAPPING.every(name => host.capabilities.includes(name))) {
+    const unshare = { uidMap: handedOn(host.idMaps?.uid), gidMap: handedOn(host.idMaps?.gid) };
+    return { kind: 'full', unshare, reason: 'every id stays what it is' };
   }
-  const inside = (id: number): number => (fakeroot ? 0 : id);
-  return { uid: `${inside(uid)} ${uid} 1`, gid: `${inside(gid)} ${gid} 1`, full: false, root: fakeroot || uid === 0 };
+  const helpers = rangeHelpers(host, wishes);
+  if (helpers !== undefined && host.subordinate !== undefined) {
+    const { uid: uids, gid: gids } = host.subordinate;
+    const reason = `uid ${uid} and gid ${gid} are root, the others come from the ranges of /etc/subuid and /etc/subgid`;
+    return {
+      kind: 'range',
+      unshare: { uidMap: rangeMap(uid, uids), gidMap: rangeMap(gid, gids), mapHelpers: helpers },
+      reason
+    };
+  }
+  return single(host.account, wishes.fakeroot);
+}
+
+function single({ uid, gid }: Pick<IAccount, 'uid' | 'gid'>, root: boolean): IIdMaps {
+  const inside = (id: number): number => (root ? 0 : id);
+  return {
+    kind: 'single',
+    unshare: { uidMap: `${inside(uid)} ${uid} 1`, gidMap: `${inside(gid)} ${gid} 1` },
+    reason:
+      uid === 0
+        ? 'uid 0 and gid 0 stay what they are'
+        : `uid ${uid} and gid ${gid} ${root ? 'are root' : 'stay what they are'}`
+  };
+}
+
+/**
+ * newuidmap and newgidmap where they are of use. A writable copy on disk would keep files of subordinate ids, which the
+ * user could not remove afterwards: there a single id has to do.
+ */
+function rangeHelpers({ account, tools, probes }: IHostFacts, wishes: Wishes): readonly [string, string] | undefined {
+  const { newuidmap, newgidmap } = tools;
+  const copied = wishes.writableTmpfs && !probes['user-overlay'].ok;
+  return account.uid !== 0 && wishes.fakeroot && !copied && newuidmap !== undefined && newgidmap !== undefined
+    ? [newuidmap, newgidmap]
+    : undefined;
+}
+
+function rangeMap(id: number, { start, count }: IIdRange): string {
+  return `0 ${id} 1\n1 ${start} ${count}`;
 }
 
 /** The map that keeps each id of ours (`inside outside count` lines) what it is. */
@@ -77,11 +128,96 @@ function handedOn(map = '0 0 4294967295'): string {
     .join('\n');
 }
 
-/** Who the caller is inside: root with --fakeroot, else himself. */
-export function insideAccount(wishes: Pick<IRunSpec, 'fakeroot'>, account: IAccount): IAccount {
+/** After no-new-privileges: what makes package managers content with a single id. */
+export const FAKE_ROOT: IPlannedStep = {
+  step: { op: 'fake-root' },
+  reason: 'there is one id only: chown, setuid and mknod are answered with success and do nothing'
+};
+
+/** The steps with a single id in the place of a range that newuidmap did not grant. */
+export function withSingleId(steps: readonly IPlannedStep[]): IPlannedStep[] {
+  const own = (map = ''): string => map.split('\n')[0] ?? '';
+  return steps.flatMap(planned => {
+    const { step } = planned;
+    if (step.op === 'unshare' && step.mapHelpers !== undefined) {
+      const { namespaces, uidMap, gidMap } = step;
+      const unshare: Unshare = { op: 'unshare', namespaces, uidMap: own(uidMap), gidMap: own(gidMap) };
+      return [{ step: unshare, reason: 'newuidmap grants no range: the own id is root, the only one' }];
+    }
+    return step.op === 'no-new-privileges' ? [planned, FAKE_ROOT] : [planned];
+  });
+}
+
+/** Who the caller is inside: root with --fakeroot, an account without rights with `--as user`, else himself. */
+export function insideAccount(
+  wishes: Pick<IRunSpec, 'fakeroot' | 'as'>,
+  host: Pick<IHostFacts, 'account' | 'unprivileged'>
+): IAccount {
+  const { account, unprivileged } = host;
+  if (wishes.as === 'user' && account.uid === 0 && unprivileged !== undefined) {
+    return unprivileged.account;
+  }
   return wishes.fakeroot && account.uid !== 0
     ? { ...account, uid: 0, gid: 0, name: 'root', gecos: 'root', groups: [{ gid: 0, name: 'root' }] }
     : account;
+}
+
+/** `--as user` where the caller is root: the step that gives root up, and what is said; nothing for everybody else. */
+export function accountDrop(
+  wishes: Pick<IRunSpec, 'fakeroot' | 'as'>,
+  host: IHostFacts
+): { readonly steps: readonly IPlannedStep[]; readonly notes: readonly INote[] } | IRefusal {
+  const { account, unprivileged } = host;
+  if (wishes.as !== 'user' || account.uid !== 0 || unprivileged === undefined) {
+    return { steps: [], notes: [] };
+  }
+  const { uid, gid, name, groups } = unprivileged.account;
+  const problem = whyNoDrop(host, uid, gid);
+  if (problem !== undefined) {
+    return {
+      kind: 'refusal',
+      code: 'refused',
+      message: `--as user: root cannot become uid ${uid} here`,
+      reason: problem,
+      fix: 'Leave --as out: you are root inside then'
+    };
+  }
+  const { enter, write } = unprivileged.workingDirectory;
+  const { workingDirectory } = host;
+  const able = enter ? 'can read but not write' : 'cannot enter';
+  const notes: INote[] = [{ level: 'info', text: `--as user: uid ${uid} (${name}), ${unprivileged.origin}` }];
+  if (!write) {
+    notes.push({
+      level: 'warning',
+      text:
+        `uid ${uid} ${able} the working directory ${workingDirectory}, which is not its own: ` +
+        `start in a directory that it may write, or give it this one (chown ${uid} ${workingDirectory})`
+    });
+  }
+  return {
+    steps: [
+      {
+        step: { op: 'account', uid, gid, groups: groups.map(group => group.gid) },
+        reason: `--as user: ${unprivileged.origin}`
+      }
+    ],
+    notes
+  };
+}
+
+function whyNoDrop(host: IHostFacts, uid: number, gid: number): string | undefined {
+  const missing = ['CAP_SETUID', 'CAP_SETGID'].filter(name => !host.capabilities.includes(name));
+  if (missing.length > 0) {
+    return `root has no ${missing.join(' and no ')}`;
+  }
+  const has = (map: string | undefined, id: number): boolean =>
+    handedOn(map)
+      .split('\n')
+      .map(line => line.split(' ').map(Number))
+      .some(([inside = 0, , count = 0]) => id >= inside && id < inside + count);
+  return has(host.idMaps?.uid, uid) && has(host.idMaps?.gid, gid)
+    ? undefined
+    : 'this user namespace has no other id than those of root';
 }
 
 /** ` (EPERM)`, or nothing when no errno was recorded. */

@@ -7,6 +7,7 @@ import { launchPtrace } from '../engines/ptrace.ts';
 import type { IPlannedStep, Step } from '../engines/steps.ts';
 import { capabilityNumbers } from '../host/capabilities.ts';
 import { asContainerError, ContainerError } from '../support/errors.ts';
+import { withSingleId } from './identity.ts';
 import { makeHostDirectories } from './host-directories.ts';
 import type { INamespacesPlan, Plan } from './plan-types.ts';
 import { COPY } from './writable.ts';
@@ -56,6 +57,11 @@ export async function launch(plan: Plan, request: ILaunchRequest): Promise<{ sta
   try {
     return await launchNamespaces(plan, options);
   } catch (error) {
+    const mapping = error instanceof ContainerError && error.step === 'launch: unshare' && wantsRange(plan);
+    if (mapping) {
+      onNote?.(`${error.message}: one id has to do`);
+      return launch({ ...plan, steps: withSingleId(plan.steps) }, request);
+    }
     const refused = error instanceof ContainerError && error.step === 'launch: squashfs';
     if (!refused || plan.rootfs.kind !== 'mounted') {
       throw error;
@@ -64,6 +70,10 @@ export async function launch(plan: Plan, request: ILaunchRequest): Promise<{ sta
     onNote?.(`${error.message} (${error.errno ?? 'no errno'}): the image is unpacked instead`);
     return launch(withTree(plan, plan.rootfs.otherwise), request);
   }
+}
+
+function wantsRange({ steps }: INamespacesPlan): boolean {
+  return steps.some(({ step }) => step.op === 'unshare' && step.mapHelpers !== undefined);
 }
 
 async function launchCopy(plan: Plan, view: 'plain' | 'merged', request: ILaunchRequest): Promise<{ status: number }> {

@@ -275,7 +275,8 @@ function homeOf(
   const empty = (reason: string): Mount => ({
     ...common,
     kind: 'tmpfs',
-    options: spec.as === 'user' && host.account.uid === 0 ? `mode=0700,uid=${inside.uid},gid=${inside.gid}` : 'mode=0700',
+    options:
+      spec.as === 'user' && host.account.uid === 0 ? `mode=0700,uid=${inside.uid},gid=${inside.gid}` : 'mode=0700',
     flags: ['nosuid', 'nodev'],
     reason
   });
@@ -288,7 +289,10 @@ function homeOf(
   }
   const source = spec.home === undefined ? hostHome(spec, host) : hostPath(spec.home.source, host.workingDirectory);
   if (source === undefined) {
-    notes.push({ level: 'info', text: `${home} is empty and gone at the end: ${inside.name} has no home on this machine` });
+    notes.push({
+      level: 'info',
+      text: `${home} is empty and gone at the end: ${inside.name} has no home on this machine`
+    });
     return empty('--as user: an empty home');
   }
   if (host.paths[source] === null || source === '' || source === '/') {

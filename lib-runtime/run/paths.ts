@@ -3,6 +3,7 @@
 import type { IHostFacts } from '../host/facts.ts';
 import { TEST_SCRIPT } from './command.ts';
 import { LIBRARY_DIRECTORY } from './environment.ts';
+import { APT_SETTINGS } from './fake-root.ts';
 import { baseOf, isWithin, normalise } from './image-tree.ts';
 import { homeInside, hostPath } from './mounts.ts';
 import { overlayPaths } from './overlays.ts';
@@ -70,10 +71,11 @@ export function imagePaths(spec: IRunSpec, host: IHostFacts): string[] {
       '/usr/lib/os-release',
       '/usr/lib64/libc.so.6',
       '/apptainer',
+      APT_SETTINGS,
       TEST_SCRIPT,
       `${LIBRARY_DIRECTORY}/libcuda.so.1`,
       cwd,
-      homeInside(spec, host.account),
+      homeInside(spec, host),
       ...(spec.shell === undefined ? [] : [normalise(spec.shell)]),
       ...(spec.workingDirectory === undefined ? [] : [hostPath(spec.workingDirectory, cwd)]),
       ...spec.binds.map(bind => hostPath(bind.target, cwd)),

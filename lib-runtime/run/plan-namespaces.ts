@@ -3,7 +3,8 @@
 import type { IExecution, IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
-import { callerIdentity, errnoText, type Identity } from './identity.ts';
+import { fakeRootMounts } from './fake-root.ts';
+import { accountDrop, callerIdentity, errnoText, FAKE_ROOT, type Identity } from './identity.ts';
 import { isMerged, mergedListings, needsMerging } from './image-tree.ts';
 import { type IIsolation, isolation } from './isolation.ts';
 import { bridges, inPlaceMounts, inPlaceSteps } from './in-place.ts';
@@ -31,15 +32,28 @@ export interface IPlanInput {
   readonly execution: IExecution;
 }
 
-type Granted = Extract<Identity, { ok: true }>;
+/** The caller's identity with the steps that end in the payload's. */
+interface IGranted extends Extract<Identity, { ok: true }> {
+  readonly drop: readonly IPlannedStep[];
+}
 
 /** A pivot plan, an in-place plan, a refusal of a wish, or why there is neither plan. */
-export function namespacesPlan(input: IPlanInput): INamespacesPlan | IRefusal | IPassedOver {
-  const { spec, host, mounts } = input;
-  const identity = callerIdentity(host, spec);
-  if (!identity.ok) {
-    return passedOver('namespaces', identity.reason);
+export function namespacesPlan(asked: IPlanInput): INamespacesPlan | IRefusal | IPassedOver {
+  const { spec, host } = asked;
+  const caller = callerIdentity(host, spec);
+  if (!caller.ok) {
+    return passedOver('namespaces', caller.reason);
   }
+  const drop = accountDrop(spec, host);
+  if ('kind' in drop) {
+    return drop;
+  }
+  const identity: IGranted = { ...caller, drop: drop.steps, notes: [...caller.notes, ...drop.notes] };
+  // newuidmap may yet refuse its range at the launch, and then there is one id only.
+  const mayFake = identity.fakes || identity.unshare.mapHelpers !== undefined;
+  const extra = mayFake ? fakeRootMounts(asked.image.tree) : [];
+  const mounts = { ...asked.mounts, mounts: [...asked.mounts.mounts, ...extra] };
+  const input = { ...asked, mounts };
   const { tmpfs, bind } = host.probes;
   if (!tmpfs.ok || !bind.ok) {
     const [what, probe] = tmpfs.ok ? (['bind mounts are', bind] as const) : (['mounts are', tmpfs] as const);
@@ -61,7 +75,7 @@ export function namespacesPlan(input: IPlanInput): INamespacesPlan | IRefusal | 
   return spec.root === 'pivot' ? passedOver('pivot', why) : inPlacePlan(input, identity, why);
 }
 
-function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRefusal {
+function pivotPlan(input: IPlanInput, identity: IGranted): INamespacesPlan | IRefusal {
   const { spec, host, image, execution } = input;
   const stage = stageOf(host);
   const showsProc = input.mounts.mounts.some(({ purpose }) => purpose === 'proc');
@@ -87,7 +101,7 @@ function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRef
     return underlay;
   }
   const pivots = host.probes['pivot-root'].ok;
-  const notes: INote[] = [...isolated.notes, ...rootfs.notes, ...underlay.notes, ...mounts.notes];
+  const notes: INote[] = [...identity.notes, ...isolated.notes, ...rootfs.notes, ...underlay.notes, ...mounts.notes];
   if (!pivots) {
     const text = `pivot_root is denied here${errnoText(host.probes['pivot-root'])}: chroot takes its place`;
     notes.push({ level: 'info', text });
@@ -104,14 +118,14 @@ function pivotPlan(input: IPlanInput, identity: Granted): INamespacesPlan | IRef
       pivots
         ? { step: { op: 'pivot' }, reason: 'the assembled root becomes /' }
         : { step: { op: 'chroot', root: `${stage}/root` }, reason: 'the assembled root becomes /' },
-      ...closing(spec, host, mounts)
+      ...closing(spec, host, mounts, identity)
     ],
     execution,
     notes
   };
 }
 
-function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamespacesPlan | IRefusal | IPassedOver {
+function inPlacePlan(input: IPlanInput, identity: IGranted, why: string): INamespacesPlan | IRefusal | IPassedOver {
   const { spec, host, image, mounts, execution } = input;
   const stage = stageOf(host);
   const isolated = isolation(spec, host, 'in-place', true);
@@ -144,10 +158,12 @@ function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamesp
   if (underlay.kind === 'refusal') {
     return underlay;
   }
-  const mayWrite = identity.privileged && host.probes['write-root'].ok;
-  const whyNot = identity.privileged
-    ? `/ cannot be written to${errnoText(host.probes['write-root'])}`
-    : 'only real root can make it';
+  // The supervisor makes the entries, which stays outside of a user namespace.
+  const mayWrite = host.account.uid === 0 && host.probes['write-root'].ok;
+  const whyNot =
+    host.account.uid === 0
+      ? `/ cannot be written to${errnoText(host.probes['write-root'])}`
+      : 'only real root can make it';
   const placed = inPlaceSteps(tree, underlay.entries, needed.kept, host, mayWrite, whyNot);
   if (placed.kind === 'impossible') {
     return passedOver('in-place', placed.reason);
@@ -163,10 +179,17 @@ function inPlacePlan(input: IPlanInput, identity: Granted, why: string): INamesp
       ...(input.overlays ? [...underlay.points, ...rootfs.steps] : [...rootfs.steps, ...underlay.points]),
       ...underlay.steps,
       ...placed.steps,
-      ...closing(spec, host, mounts)
+      ...closing(spec, host, mounts, identity)
     ],
     execution,
-    notes: [{ level: 'info', text }, ...isolated.notes, ...rootfs.notes, ...underlay.notes, ...mounts.notes]
+    notes: [
+      { level: 'info', text },
+      ...identity.notes,
+      ...isolated.notes,
+      ...rootfs.notes,
+      ...underlay.notes,
+      ...mounts.notes
+    ]
   };
 }
 
@@ -174,7 +197,7 @@ function stageOf(host: IHostFacts): string {
   return `${host.runtimeDirectory}/stage`;
 }
 
-function opening(identity: Granted, isolated: IIsolation, stage: string, sizeBytes: number): IPlannedStep[] {
+function opening(identity: IGranted, isolated: IIsolation, stage: string, sizeBytes: number): IPlannedStep[] {
   const { unshare } = identity;
   const namespaces = [...unshare.namespaces, ...isolated.namespaces];
   return [
@@ -190,13 +213,20 @@ function freshProc(mount: Mount): Mount | IFreshProc {
     : mount;
 }
 
-function closing(spec: IRunSpec, host: IHostFacts, mounts: Pick<IMounts, 'workingDirectories'>): IPlannedStep[] {
+function closing(
+  spec: IRunSpec,
+  host: IHostFacts,
+  mounts: Pick<IMounts, 'workingDirectories'>,
+  identity: IGranted
+): IPlannedStep[] {
   const hostname: IPlannedStep[] =
     spec.hostname === undefined ? [] : [{ step: { op: 'hostname', name: spec.hostname }, reason: '--hostname' }];
   return [
     ...hostname,
     { step: { op: 'umask', mask: host.umask }, reason: "the caller's umask" },
+    ...identity.drop,
     { step: { op: 'no-new-privileges' }, reason: 'setuid programs of the image give no rights' },
+    ...(identity.fakes ? [FAKE_ROOT] : []),
     { step: { op: 'chdir', candidates: mounts.workingDirectories }, reason: 'where the command starts' }
   ];
 }

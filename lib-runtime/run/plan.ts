@@ -14,6 +14,8 @@ import { hidePrivateDirectories } from './private-directories.ts';
 import type { INote, IRefusal, Plan } from './plan-types.ts';
 import type { IRunSpec } from './spec.ts';
 
+type Variables = Readonly<Record<string, string | undefined>>;
+
 /**
  * The plan, or why nothing can be started here. Engines in order: namespaces (pivot, then in-place), ptrace.
  * `spec.engine` and `spec.root` narrow the choice; every fallback leaves one note.
@@ -24,7 +26,7 @@ export function planRun(
   wishes: IRunSpec,
   machine: IHostFacts,
   image: IImageFacts,
-  environment: Readonly<Record<string, string | undefined>>
+  environment: Variables
 ): Plan | IRefusal {
   const spec = settleAccount(wishes, machine);
   const host = spec.noUmask ? { ...machine, umask: 0o022 } : machine;
@@ -36,7 +38,7 @@ export function planRun(
   if (command.kind === 'refusal') {
     return command;
   }
-  if (spec.noPrivileges && insideAccount(spec, host.account).uid === 0) {
+  if (spec.noPrivileges && insideAccount(spec, host).uid === 0) {
     return {
       kind: 'refusal',
       code: 'refused',
@@ -55,10 +57,10 @@ export function planRun(
     return overlays;
   }
   const inside = containerEnvironment({
-    host: environment,
+    host: variablesFor(spec, host, environment),
     spec,
     image,
-    account: insideAccount(spec, host.account),
+    account: insideAccount(spec, host),
     home: mounts.home,
     workingDirectory: mounts.workingDirectories[0] ?? '/',
     driverLibraries: spec.nv && (host.gpu?.libraries.length ?? 0) > 0,
@@ -106,6 +108,12 @@ export function planRun(
 /** `--as root` asks for root in whatever way there is: root himself has it already. */
 function settleAccount(spec: IRunSpec, { account }: IHostFacts): IRunSpec {
   return spec.as === 'root' && account.uid !== 0 ? { ...spec, as: 'fakeroot', fakeroot: true } : spec;
+}
+
+/** USER and LOGNAME follow the account when that is not the caller's. */
+function variablesFor(spec: IRunSpec, host: IHostFacts, environment: Variables): Variables {
+  const { name } = insideAccount(spec, host);
+  return spec.as === 'user' && host.account.uid === 0 ? { ...environment, USER: name, LOGNAME: name } : environment;
 }
 
 function passedOverText({ what, reason }: IPassedOver): string {
