@@ -24,6 +24,10 @@ export interface ISettingValues {
   /** CSS font family; undefined: the font of the theme's code. */
   readonly shellFontFamily: string | undefined;
   readonly shellRenderer: RendererChoice;
+  /** Whether a shell's tab also keeps its lines where a screen reader finds them. */
+  readonly shellScreenReader: boolean;
+  /** Ask before a shell that runs is stopped. */
+  readonly confirmStopShell: boolean;
 }
 
 export const DEFAULT_SETTINGS: ISettingValues = {
@@ -36,7 +40,9 @@ export const DEFAULT_SETTINGS: ISettingValues = {
   shellScrollback: 5000,
   shellFontSize: 13,
   shellFontFamily: undefined,
-  shellRenderer: 'auto'
+  shellRenderer: 'auto',
+  shellScreenReader: false,
+  confirmStopShell: true
 };
 
 /** What a user's settings say, with the default in the place of what is missing or makes no sense. Pure. */
@@ -47,13 +53,19 @@ export function readSettings(given: Readonly<Record<string, unknown>>): ISetting
     identity: choice(given['identity'], ['auto', 'user', 'root', 'fakeroot'], base.identity),
     binds: texts(given['binds']),
     pullDirectory: absolute(given['pullDirectory']),
-    confirmRemoval: typeof given['confirmRemoval'] === 'boolean' ? given['confirmRemoval'] : base.confirmRemoval,
+    confirmRemoval: flag(given['confirmRemoval'], base.confirmRemoval),
     gpuPollSeconds: within(given['gpuPollSeconds'], 1, 3600, base.gpuPollSeconds),
     shellScrollback: Math.round(within(given['shellScrollback'], 0, 100_000, base.shellScrollback)),
     shellFontSize: within(given['shellFontSize'], 6, 72, base.shellFontSize),
     shellFontFamily: text(given['shellFontFamily']),
-    shellRenderer: choice(given['shellRenderer'], ['auto', 'webgl', 'dom'], base.shellRenderer)
+    shellRenderer: choice(given['shellRenderer'], ['auto', 'webgl', 'dom'], base.shellRenderer),
+    shellScreenReader: flag(given['shellScreenReader'], base.shellScreenReader),
+    confirmStopShell: flag(given['confirmStopShell'], base.confirmStopShell)
   };
+}
+
+function flag(value: unknown, fallback: boolean): boolean {
+  return typeof value === 'boolean' ? value : fallback;
 }
 
 function choice<T extends string>(value: unknown, known: readonly T[], fallback: T): T {

@@ -2,7 +2,7 @@
 /** The user's settings, for every plugin: schema/settings.json is what they see, this is what the code sees. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
-import { Token } from '@lumino/coreutils';
+import { type PartialJSONValue, Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { DEFAULT_SETTINGS, type ISettingValues, readSettings } from './setting-values.ts';
 
@@ -14,6 +14,8 @@ export interface ISettings {
   /** Settles when the user's own values are there; views that do not wait show the defaults first. */
   readonly ready: Promise<void>;
   readonly changed: ISignal<ISettings, ISettingValues>;
+  /** Changes one of the user's settings, as their page does ("do not ask again"); rejects where it cannot be kept. */
+  set<N extends keyof ISettingValues>(name: N, value: ISettingValues[N]): Promise<void>;
 }
 
 export const ISettings = new Token<ISettings>('nbcontainer:ISettings', 'The settings of the container extension.');
@@ -33,6 +35,13 @@ class Settings implements ISettings {
     return this._changed;
   }
 
+  async set<N extends keyof ISettingValues>(name: N, value: ISettingValues[N]): Promise<void> {
+    await this.ready;
+    this._values = { ...this._values, [name]: value };
+    this._changed.emit(this._values);
+    await this._loaded?.set(name, value as PartialJSONValue);
+  }
+
   private async _load(registry: ISettingRegistry, pluginId: string): Promise<void> {
     let loaded: ISettingRegistry.ISettings;
     try {
@@ -41,6 +50,7 @@ class Settings implements ISettings {
       // The settings service does not answer or is switched off: the defaults are as good as any.
       return;
     }
+    this._loaded = loaded;
     this._read(loaded);
     loaded.changed.connect(this._read, this);
   }
@@ -50,6 +60,7 @@ class Settings implements ISettings {
     this._changed.emit(this._values);
   }
 
+  private _loaded: ISettingRegistry.ISettings | undefined;
   private _values = DEFAULT_SETTINGS;
   private readonly _changed = new Signal<ISettings, ISettingValues>(this);
 }
