@@ -6,6 +6,7 @@ import { parseBinds } from '../run/bind-syntax.ts';
 import { parseMounts } from '../run/mount-syntax.ts';
 import { splitCsv } from '../support/csv.ts';
 import { ContainerError } from '../support/errors.ts';
+import { isTrue, lookUp } from './flag-variables.ts';
 
 /** What commander hands over: one property per flag. */
 export interface IActionValues {
@@ -121,35 +122,6 @@ export function runSpec(
     ...(engine !== undefined && { engine }),
     ...(root !== undefined && { root })
   };
-}
-
-function lookUp(
-  environment: Readonly<Record<string, string | undefined>>,
-  keys: readonly string[]
-): string | undefined {
-  for (const prefix of ['APPTAINER_', 'SINGULARITY_']) {
-    for (const key of keys) {
-      const value = environment[prefix + key];
-      if (value !== undefined && value !== '') {
-        return value;
-      }
-    }
-  }
-  return undefined;
-}
-
-function isTrue(text: string | undefined, key: string): boolean {
-  if (text === undefined) {
-    return false;
-  }
-  // Go's strconv.ParseBool, which Apptainer reads these variables with.
-  if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) {
-    return true;
-  }
-  if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text)) {
-    return false;
-  }
-  throw usage(`APPTAINER_${key} is "${text}", which is neither true nor false`, 'Set it to 1 or 0, or unset it');
 }
 
 function oneOf<T extends string>(flag: string, value: string | undefined, known: readonly T[]): T | undefined {

@@ -19,6 +19,7 @@ import { formatBytes } from '../../store/space.ts';
 import { openStore } from '../../store/store.ts';
 import { asContainerError, ContainerError } from '../../support/errors.ts';
 import { type IActionValues, runSpec } from '../action-options.ts';
+import { plainHttp } from '../flag-variables.ts';
 import { debug, info, print, warn } from '../output.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
 
@@ -47,7 +48,7 @@ export async function actionCommand(
     const [store, image, host] = await Promise.all([
       openedStore,
       openedStore.then(store =>
-        openImage(imageName, { store, plainHttp: values.https === false, onProgress: view.listener })
+        openImage(imageName, { store, plainHttp: plainHttp(values.https, process.env), onProgress: view.listener })
       ),
       hostFacts(spec, environment, cwd)
     ]);

@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import { pullImage } from '../../images/pull.ts';
 import { openStore } from '../../store/store.ts';
 import { ContainerError } from '../../support/errors.ts';
+import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
 import { formatBytes, info, warn } from '../output.ts';
 import { restartLean } from '../lean-memory.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
@@ -36,7 +37,10 @@ export async function pullCommand(words: readonly string[], values: IValues): Pr
   }
   restartLean();
   const source = second ?? first;
-  const output = second === undefined ? values.name : first;
+  const { env } = process;
+  const output = second === undefined ? (values.name ?? lookUp(env, ['PULL_NAME'])) : first;
+  const directory = values.dir ?? lookUp(env, ['PULLDIR', 'PULLFOLDER']);
+  const arch = values.arch ?? lookUp(env, ['PULL_ARCH']);
   const view = await progressView(parseProgressMode(values.progress));
   const abort = new AbortController();
   const stop = (): void => abort.abort();
@@ -48,13 +52,13 @@ export async function pullCommand(words: readonly string[], values: IValues): Pr
       source,
       store: await openStore(),
       compression: values.compression,
-      plainHttp: values.https === false,
-      force: values.force === true,
+      plainHttp: plainHttp(values.https, env),
+      force: values.force ?? isTrue(lookUp(env, ['FORCE']), 'FORCE'),
       onProgress: view.listener,
       signal: abort.signal,
       ...(output !== undefined && { output }),
-      ...(values.dir !== undefined && { directory: values.dir }),
-      ...(values.arch !== undefined && { arch: values.arch }),
+      ...(directory !== undefined && { directory }),
+      ...(arch !== undefined && { arch }),
       ...(values.authfile !== undefined && { authfile: values.authfile }),
       ...(credentials !== undefined && { credentials })
     });
