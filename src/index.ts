@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { containersPlugin } from './client/plugin.ts';
+import { panelPlugins } from './panel/index.ts';
 import { settingsPlugin } from './settings.ts';
 import { sifFileType } from './sif-file-type';
 
 /** One small plugin a concern, so that each can be switched off by itself. */
-const plugins: JupyterFrontEndPlugin<unknown>[] = [settingsPlugin, containersPlugin, sifFileType];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [settingsPlugin, containersPlugin, ...panelPlugins, sifFileType];
 
 export default plugins;

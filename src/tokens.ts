@@ -34,6 +34,8 @@ export interface IContainers {
 
   /** Starts the daemon when none runs, and listens to it from now on. Does nothing the second time. */
   connect(): void;
+  /** Tries at once when it is offline, where it would otherwise wait for its next turn. */
+  retry(): void;
   /** Asks for the images again. */
   refreshImages(): Promise<void>;
   /**

@@ -95,6 +95,18 @@ export class Containers implements IContainers {
     window.addEventListener('online', () => this._events?.retry());
   }
 
+  retry(): void {
+    if (this._state !== 'offline') {
+      return;
+    }
+    if (this._otherVersion) {
+      void this.greet();
+    } else if (this._events) {
+      this._events.retry();
+      void this._refresh();
+    }
+  }
+
   async refreshImages(): Promise<void> {
     const { images } = await this.client.images();
     this._images = images;

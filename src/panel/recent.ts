@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import type { IStateDB } from '@jupyterlab/statedb';
+import type { IRecent } from './context.ts';
+import { readRecent, remember } from './pulls.ts';
+
+const KEY = 'nbcontainer:recent-references';
+
+/** The references that were pulled before, in JupyterLab's state; without one they live as long as the page. */
+export class Recent implements IRecent {
+  constructor(state: IStateDB | null) {
+    this._state = state;
+  }
+
+  async list(): Promise<readonly string[]> {
+    try {
+      this._known = this._state ? readRecent(await this._state.fetch(KEY)) : this._known;
+    } catch {
+      // What cannot be fetched is as good as forgotten.
+    }
+    return this._known;
+  }
+
+  async add(source: string): Promise<void> {
+    this._known = remember(await this.list(), source);
+    await this._state?.save(KEY, [...this._known]).catch(() => undefined);
+  }
+
+  private readonly _state: IStateDB | null;
+  private _known: readonly string[] = [];
+}
