@@ -51,12 +51,19 @@ class VersionHandler(APIHandler):
 
     @web.authenticated
     @authorized
-    def get(self) -> None:
+    async def get(self) -> None:
         contents = self.contents_manager
         # The base class has a root_dir too, and it means nothing there.
         root = contents.root_dir if isinstance(contents, FileManagerMixin) else None
         self.finish(
-            {"version": __version__, "api": API_VERSION, "root_dir": root, "shells": self._extension.shells_permitted}
+            {
+                "version": __version__,
+                "api": API_VERSION,
+                "root_dir": root,
+                "shells": self._extension.shells_permitted,
+                # Whether one runs; asking for this starts none.
+                "daemon": await self._extension.daemon.version() is not None,
+            }
         )
 
 

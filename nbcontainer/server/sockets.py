@@ -37,6 +37,8 @@ except ImportError:  # jupyter_server < 2.13
 MAX_MESSAGE = 1 << 20
 #: A refusal of the daemon is a close code of 4000 + its HTTP status: browsers show a script no status of a handshake.
 REFUSED = 4000
+#: First byte of what was typed: FrameType.data of lib-runtime/api/shell-frames.ts.
+DATA = b"\0"
 #: The daemon ended or was killed: connect again, and there will be another one.
 RESTART = 1012
 
@@ -129,7 +131,9 @@ class ShellSocket(_ForwardSocket):
         await super().get(*args, **kwargs)
 
     async def on_message(self, message: str | bytes) -> None:
-        self.settings[LAST_ACTIVITY] = utcnow()
+        # What was typed; acknowledgements and questions come by themselves.
+        if message[:1] == DATA:
+            self.settings[LAST_ACTIVITY] = utcnow()
         await super().on_message(message)
 
 

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -29,14 +28,23 @@ def runtime_place() -> Iterator[Path]:
     os.environ["NBCONTAINER_HOME"] = str(folder / "store")
     try:
         yield folder
-        if (folder / "nbcontainer").exists():
-            subprocess.run([sys.executable, "-m", "nbcontainer", "daemon", "stop"], capture_output=True, check=True)
     finally:
+        _end_daemon(folder)
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_daemon(folder: Path) -> None:
+    try:
+        pid = json.loads((folder / "nbcontainer" / "daemon.json").read_text())["pid"]
+        # Not the number's next owner.
+        if b"daemon" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            kill(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return
 
 
 def kill(pid: int) -> None:

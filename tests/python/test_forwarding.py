@@ -63,7 +63,8 @@ async def _log_of(fetch: Any, job: dict[str, Any]) -> str:
 async def test_a_job_from_start_to_end(jp_fetch: Any, place: Path) -> None:
     assert not (place / "nbcontainer").exists()
     version = _version(await jp_fetch(*API, "version"))
-    assert version["api"] == _version(await jp_fetch("nbcontainer", "api", "version"))["api"]
+    server = _version(await jp_fetch("nbcontainer", "api", "version"))
+    assert (server["api"], server["daemon"]) == (version["api"], True)
     response = await _post(jp_fetch, "jobs", body={"kind": "run", "image": str(SAMPLE), "command": ["echo", "é '"]})
     assert response.headers["Content-Type"] == "application/json"
     job = json.loads(response.body)

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from daemons import runtime_place
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.services.contents.manager import ContentsManager
 from jupyter_server.utils import JupyterServerAuthWarning
@@ -19,17 +21,25 @@ from nbcontainer.server.handlers import API_VERSION
 PACKAGE = json.loads((Path(__file__).parents[2] / "package.json").read_text())
 
 
-async def test_version_is_that_of_the_package(jp_fetch: Any, jp_root_dir: Path) -> None:
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Where no daemon is."""
+    with runtime_place() as folder:
+        yield folder
+
+
+async def test_version_is_that_of_the_package(place: Path, jp_fetch: Any, jp_root_dir: Path) -> None:
     response = await jp_fetch("nbcontainer", "api", "version")
     assert json.loads(response.body) == {
         "version": PACKAGE["version"],
         "api": API_VERSION,
         "root_dir": str(jp_root_dir),
         "shells": True,
+        "daemon": False,
     }
 
 
-async def test_contents_elsewhere_have_no_directory_here(jp_fetch: Any, jp_serverapp: ServerApp) -> None:
+async def test_contents_elsewhere_have_no_directory_here(place: Path, jp_fetch: Any, jp_serverapp: ServerApp) -> None:
     jp_serverapp.web_app.settings["contents_manager"] = ContentsManager()
     assert json.loads((await jp_fetch("nbcontainer", "api", "version")).body)["root_dir"] is None
 

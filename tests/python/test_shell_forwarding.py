@@ -72,10 +72,15 @@ async def test_bytes_both_ways(serve: Serve, jp_ws_fetch: Any, jp_serverapp: Ser
     client = await jp_ws_fetch(*SHELL, params={"token": jp_serverapp.identity_provider.token})
     assert await client.read_message() == b"\x00screen"
     assert await client.read_message() == "text"
+    # An acknowledgement, and the question whether it is still there: no one has done anything.
+    await client.write_message(b"\x01\x00\x00\x00\x01", binary=True)
+    await client.write_message("")
+    await _until(lambda: len(seen["messages"]) == 2)
+    assert LAST_ACTIVITY not in jp_serverapp.web_app.settings
     await client.write_message(b"\x00\xff" * 1000, binary=True)
     await client.write_message("é")
-    await _until(lambda: len(seen["messages"]) == 2)
-    assert seen["messages"] == [b"\x00\xff" * 1000, "é"]
+    await _until(lambda: len(seen["messages"]) == 4)
+    assert seen["messages"][1:] == ["", b"\x00\xff" * 1000, "é"]
     assert LAST_ACTIVITY in jp_serverapp.web_app.settings
     # What is for this server only stays here.
     assert seen["paths"] == ["/shells/good/socket"]
