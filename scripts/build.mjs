@@ -72,6 +72,11 @@ async function buildLabextension(builder) {
       await run(nodeBin('tsc'), ['-p', '.']);
       // The compiled code asks for its icons by the path they have beside src/.
       cpSync(path.join(ROOT, 'style/icons'), path.join(ROOT, 'lib/style/icons'), { recursive: true });
+      // As text, to be put below a class of ours: JupyterLab has an xterm of another version on the same page.
+      copyFileSync(
+        path.join(ROOT, 'node_modules/@xterm/xterm/css/xterm.css'),
+        path.join(ROOT, 'lib/style/xterm.raw.css')
+      );
       await run(builder, ['build', '.']);
       // JupyterLab reads it beside the extension: who to ask for an uninstall.
       copyFileSync(path.join(ROOT, 'install.json'), path.join(ROOT, 'nbcontainer/labextension/install.json'));

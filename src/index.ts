@@ -3,9 +3,16 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { containersPlugin } from './client/plugin.ts';
 import { panelPlugins } from './panel/index.ts';
 import { settingsPlugin } from './settings.ts';
+import { shellPlugins } from './shell/index.ts';
 import { sifFileType } from './sif-file-type';
 
 /** One small plugin a concern, so that each can be switched off by itself. */
-const plugins: JupyterFrontEndPlugin<unknown>[] = [settingsPlugin, containersPlugin, ...panelPlugins, sifFileType];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  settingsPlugin,
+  containersPlugin,
+  ...panelPlugins,
+  ...shellPlugins,
+  sifFileType
+];
 
 export default plugins;

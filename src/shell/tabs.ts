@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The tabs of shells: one a shell, kept across reloads of the page. */
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { type IThemeManager, MainAreaWidget, Notification, WidgetTracker } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { CommandIDs } from '../commands.ts';
+import type { ISettings } from '../settings.ts';
+import type { IContainers } from '../tokens.ts';
+import type { IShellSource, ShellView } from './view.ts';
+
+export type ShellTab = MainAreaWidget<ShellView>;
+
+export interface IShellTabsOptions {
+  readonly app: JupyterFrontEnd;
+  readonly containers: IContainers;
+  readonly settings: ISettings;
+  readonly themes: IThemeManager | null;
+  readonly trans: TranslationBundle;
+}
+
+/** Remembers in the browser that the user knows what closing a tab does. */
+const TOLD = 'nbcontainer:shell-goes-on';
+
+let count = 0;
+
+export class ShellTabs {
+  readonly tracker = new WidgetTracker<ShellTab>({ namespace: 'nbcontainer-shell' });
+
+  constructor(options: IShellTabsOptions) {
+    this._options = options;
+  }
+
+  get current(): ShellView | undefined {
+    return this.tracker.currentWidget?.content;
+  }
+
+  /** The tab of a shell that has one. */
+  find(id: string): ShellTab | undefined {
+    return this.tracker.find(({ content }) => content.shellId === id);
+  }
+
+  /** Shows the shell in its tab, or in a new one. */
+  async open(source: IShellSource): Promise<ShellTab> {
+    const { app } = this._options;
+    const known = source.id === undefined ? undefined : this.find(source.id);
+    if (known) {
+      app.shell.activateById(known.id);
+      return known;
+    }
+    const { ShellView } = await import('./view.ts');
+    const { containers, settings, themes, trans } = this._options;
+    const content = new ShellView({ containers, settings, themes, trans, source });
+    const tab = new MainAreaWidget({ content });
+    tab.id = `nbcontainer-shell-${++count}`;
+    tab.toolbar.hide();
+    content.closeRequested.connect(() => tab.close());
+    content.started.connect(() => void this._track(tab));
+    tab.disposed.connect(() => this._closed(content));
+    if (source.id !== undefined) {
+      await this._track(tab);
+    }
+    this._place(tab);
+    return tab;
+  }
+
+  /** A tab is restored by the id of its shell: before there is one, it is not kept. */
+  private async _track(tab: ShellTab): Promise<void> {
+    if (this.tracker.has(tab)) {
+      await this.tracker.save(tab);
+    } else {
+      await this.tracker.add(tab);
+    }
+  }
+
+  /** Notebook 7 has room for one document in its main area; what comes beside it lies below. */
+  private _place(tab: ShellTab): void {
+    const { shell } = this._options.app;
+    shell.add(tab, 'main', { type: 'Shell' });
+    if (!tab.isAttached && !tab.parent) {
+      shell.add(tab, 'down', { rank: 700 });
+    }
+    shell.activateById(tab.id);
+  }
+
+  private _closed(content: ShellView): void {
+    const { app, containers, trans } = this._options;
+    const id = content.shellId;
+    if (id === undefined) {
+      return;
+    }
+    if (!content.isRunning) {
+      // Its last screen was seen: nobody needs the entry any longer.
+      containers.client.removeShell(id).catch(() => undefined);
+      return;
+    }
+    if (wasTold()) {
+      return;
+    }
+    Notification.info(trans.__('“%1” goes on without its tab. The Containers panel lists it.', content.title.label), {
+      autoClose: 10_000,
+      actions: [
+        { label: trans.__('Open'), callback: () => void app.commands.execute(CommandIDs.openShell, { id }) },
+        {
+          label: trans.__('Stop it'),
+          displayType: 'warn',
+          callback: () => void app.commands.execute(CommandIDs.stopShell, { id, ask: false })
+        }
+      ]
+    });
+  }
+
+  private readonly _options: IShellTabsOptions;
+}
+
+/** True from the second time on. */
+function wasTold(): boolean {
+  try {
+    const told = localStorage.getItem(TOLD) !== null;
+    localStorage.setItem(TOLD, '1');
+    return told;
+  } catch {
+    return false;
+  }
+}
