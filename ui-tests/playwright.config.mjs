@@ -3,14 +3,15 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import base from '@jupyterlab/galata/lib/playwright-config.js';
+import { ENVIRONMENT, PORT } from './place.mjs';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
-const PORT = Number(process.env.NBCONTAINER_UI_PORT ?? 8988);
 
 export default {
   ...base,
   testDir: HERE,
   outputDir: path.join(HERE, 'test-results'),
+  globalTeardown: path.join(HERE, 'teardown.mjs'),
   workers: 1,
   retries: 0,
   timeout: 120_000,
@@ -26,7 +27,7 @@ export default {
   webServer: {
     command: `jupyter lab --config ${path.join(HERE, 'jupyter_server_test_config.py')}`,
     url: `http://127.0.0.1:${PORT}/lab`,
-    env: { ...process.env, NBCONTAINER_UI_PORT: String(PORT), JUPYTER_PREFER_ENV_PATH: '1' },
+    env: { ...process.env, ...ENVIRONMENT },
     timeout: 60_000,
     reuseExistingServer: false
   }
