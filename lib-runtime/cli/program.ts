@@ -6,6 +6,7 @@ import { ContainerError } from '../support/errors.ts';
 import { ACTION_FLAGS, NOT_YET } from './action-flags.ts';
 import type { cacheCleanCommand as CacheCommand } from './commands/cache.ts';
 import type { actionCommand as ActionCommand } from './commands/action.ts';
+import type { buildCommand as BuildCommand } from './commands/build.ts';
 import type { pullCommand as PullCommand } from './commands/pull.ts';
 import { daemonWords } from './daemon-words.ts';
 import { setVerbosity } from './output.ts';
@@ -56,6 +57,24 @@ export function buildProgram(version: string, report: (status: number) => void, 
   action(add('test'), 'test', report)
     .summary("run the image's own test script")
     .addHelpText('after', '\nExample:\n  nbcontainer test image.sif');
+
+  add('build')
+    .summary('make a SIF file or a sandbox directory from an image')
+    .description('Makes one SIF file, or with --sandbox a directory to change, from an image that exists already.')
+    .argument('<output>', 'the file or directory to write')
+    .argument('<source>', 'docker://NAME[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG] or, with --sandbox, any image')
+    .option('-s, --sandbox', 'a directory instead of a file')
+    .option('-F, --force', 'overwrite what exists')
+    .addOption(new Option('--compression <name>', 'of the SIF').choices(['zstd', 'gzip']).default('zstd'))
+    .option('-f, --fakeroot', 'accepted; no root is needed')
+    .option('--disable-cache', 'accepted; the image stays in the store')
+    .option('--no-https', 'speak plain HTTP to a registry')
+    .option('--progress <mode>', 'auto, bar, json or none', 'auto')
+    .addHelpText('after', '\nExample:\n  nbcontainer build --sandbox debian/ docker://debian:12')
+    .action(async (output: string, source: string, options: Parameters<typeof BuildCommand>[2]) => {
+      const { buildCommand } = await import('./commands/build.ts');
+      report(await buildCommand(output, source, options));
+    });
 
   add('pull')
     .summary('fetch an image into a SIF file')

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Unpacked trees of the store, made once and shared by every later start. */
 import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { extractSquashfs } from '../formats/squashfs/extract.ts';
 import { SquashfsReader } from '../formats/squashfs/reader.ts';
 import type { TreeView } from '../store/layout.ts';
 import type { Store } from '../store/store.ts';
-import { asContainerError } from '../support/errors.ts';
+import { asContainerError, ContainerError, printable } from '../support/errors.ts';
+import { removeTree } from '../support/remove-tree.ts';
 import type { ProgressListener } from '../support/progress.ts';
 import { throwIfCancelled } from './cancel.ts';
 import { copyTree, sharesBlocks, surveyTree, type ITreeSurvey } from './copy-tree.ts';
@@ -174,5 +176,38 @@ export async function copyImage(
   } catch (error) {
     await dispose().catch(() => undefined);
     throw asContainerError(error, 'unpack', `cannot make a writable copy of ${facts.path}`);
+  }
+}
+
+/**
+ * Unpacks an image into a directory of the user's, a sandbox. It appears whole or not at all.
+ * @throws ContainerError `exists` without `force`, `no-space`, `cancelled` and those of the readers
+ */
+export async function writeSandbox(
+  facts: Pick<IImageFacts, 'key' | 'source' | 'path'>,
+  target: string,
+  options: IUnpackOptions & { readonly force?: boolean }
+): Promise<ITree> {
+  const { store, onProgress, signal } = options;
+  const directory = target.replace(/\/+$/, '');
+  if (existsSync(directory) && options.force !== true) {
+    throw new ContainerError({
+      code: 'exists',
+      step: 'unpack',
+      message: `${printable(directory)} exists already`,
+      fix: 'Give another name, or --force to replace it'
+    });
+  }
+  const temporary = `${directory}.${process.pid}.tmp`;
+  const work: IWork = { asRoot: actsAsRoot(), ...(onProgress && { onProgress }), ...(signal && { signal }) };
+  try {
+    const notes = await extract(facts, temporary, store, work);
+    throwIfCancelled(signal, 'unpack');
+    await removeTree(directory);
+    await rename(temporary, directory);
+    return { directory, notes };
+  } catch (error) {
+    await removeTree(temporary).catch(() => undefined);
+    throw asContainerError(error, 'unpack', `cannot unpack ${facts.path}`);
   }
 }

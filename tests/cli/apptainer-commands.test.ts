@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** test, run-help, cache and completion as a user calls them. */
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type IWorkplace, MAIN, makeWorkplace, runProgram } from '../support/cli.ts';
@@ -34,6 +34,28 @@ describe('test and run-help', () => {
     const tested = await workplace.nbcontainer(['-q', 'test', 'sandbox', 'a b']);
     expect(tested, tested.stderr).toMatchObject({ status: 3, stdout: 'tested a b\n' });
     expect((await workplace.nbcontainer(['run-help', 'sandbox'])).stdout).toBe('Read me.\n\nTwice.\n');
+  });
+});
+
+describe('build', () => {
+  it('makes a sandbox that can be started and changed, and never half of one', async () => {
+    const made = await workplace.nbcontainer(['-q', 'build', '--sandbox', 'made/', layout]);
+    expect(made.status, made.stderr).toBe(0);
+    await writeFile(join(workplace.cwd, 'made', 'etc', 'changed'), 'by hand\n');
+    expect((await workplace.nbcontainer(['-q', 'exec', 'made', 'cat', '/etc/changed'])).stdout).toBe('by hand\n');
+    const again = await workplace.nbcontainer(['build', '-s', 'made', 'box.sif']);
+    expect([again.status, again.stderr]).toEqual([255, expect.stringContaining('exists already')]);
+    expect((await workplace.nbcontainer(['-q', 'build', '-s', '--force', 'made', 'box.sif'])).status).toBe(0);
+    expect((await workplace.nbcontainer(['-q', 'exec', 'made', 'test', '-e', '/etc/changed'])).status).toBe(1);
+    expect((await readdir(workplace.cwd)).filter(name => name.startsWith('made'))).toEqual(['made']);
+  });
+
+  it('makes a SIF file, and says that it knows no definition files', async () => {
+    expect((await workplace.nbcontainer(['-q', 'build', 'built.sif', layout])).status).toBe(0);
+    expect((await workplace.nbcontainer(['-q', 'exec', 'built.sif', 'true'])).status).toBe(0);
+    await writeFile(join(workplace.cwd, 'recipe.def'), 'Bootstrap: docker\nFrom: debian\n');
+    const refused = await workplace.nbcontainer(['build', 'never.sif', 'recipe.def']);
+    expect([refused.status, refused.stderr]).toEqual([255, expect.stringContaining('not supported yet')]);
   });
 });
 

@@ -87,7 +87,8 @@ const APPLETS = [
   ]
 ];
 
-async function findBusybox(): Promise<string> {
+/** A static busybox of this machine. */
+export async function findBusybox(): Promise<string> {
   for (const path of ['/bin/busybox', '/usr/bin/busybox']) {
     if (existsSync(path)) {
       return realpath(path);
