@@ -23,7 +23,8 @@ export function shellWords(shell: NewShell): string[] {
   return [command.length > 0 ? 'exec' : 'shell', ...optionWords(shell.options ?? {}), shell.image, ...command];
 }
 
-function optionWords(options: RunOptions): string[] {
+/** The options of a run, as they stand before the image. */
+export function optionWords(options: RunOptions): string[] {
   return [
     ...(options.binds ?? []).map(bind => `--bind=${bind}`),
     ...Object.entries(options.env ?? {}).map(([name, value]) => `--env=${name}=${value}`),
