@@ -6,8 +6,15 @@
  */
 import { dirname } from 'node:path';
 
-export const STAND_INS = ['vm-root', 'colab', 'kaggle'] as const;
+export const STAND_INS = ['vm-root', 'colab-2023', 'colab', 'kaggle', 'studio-lab', 'hub-pod', 'hpc'] as const;
 export type StandInName = (typeof STAND_INS)[number];
+
+export interface IStandInAccount {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+}
 
 export interface IRecipe {
   readonly summary: string;
@@ -17,7 +24,16 @@ export interface IRecipe {
   readonly capabilities?: readonly Capability[];
   readonly dockerSeccomp: boolean;
   readonly denyProcfsMounts: boolean;
+  /** EACCES to every mount, as AppArmor's `docker-default` (`deny mount,`); namespaces can still be made. */
+  readonly denyMounts?: boolean;
+  readonly noNewPrivileges?: boolean;
   readonly devFuse: boolean;
+  /** `machine` layout only: a /dev without /dev/fuse, whose loop devices are root's alone. */
+  readonly ownDev?: boolean;
+  /** Absent: the command is root. Its home is made; directories below it are its own. */
+  readonly account?: IStandInAccount;
+  /** Mount points of file systems of their own, which belong to the account. */
+  readonly fileSystems?: readonly string[];
   readonly hostname?: string;
   /** Top-level directories that start empty: they are not part of a platform's image. */
   readonly fresh: readonly string[];
@@ -77,6 +93,34 @@ const LACKING = [
   ...['squashfuse', 'squashfuse_ll', 'fuse-overlayfs', 'mksquashfs', 'unsquashfs', 'umoci', 'skopeo']
 ];
 
+/** What the two times of Colab have in common. */
+const COLAB: Omit<IRecipe, 'summary'> = {
+  layout: 'docker',
+  capabilities: [...DOCKER_CAPABILITIES, 'sys_admin'],
+  dockerSeccomp: false,
+  denyProcfsMounts: false,
+  devFuse: true,
+  hostname: 'c0ffee5eed01',
+  fresh: FRESH,
+  directories: ['/content', '/content/sample_data', '/usr/lib64-nvidia'],
+  lacks: [...LACKING, 'proot'],
+  cwd: '/content',
+  environment: {
+    PATH: `${SYSTEM_PATH}:/tools/node/bin`,
+    HOME: '/root',
+    LANG: 'en_US.UTF-8',
+    SHELL: '/bin/bash',
+    LD_LIBRARY_PATH: '/usr/lib64-nvidia',
+    MPLBACKEND: 'module://matplotlib_inline.backend_inline',
+    PYTHONPATH: '/env/python',
+    COLAB_RELEASE_TAG: 'release-colab_20260819-060046_RC00',
+    COLAB_BACKEND_VERSION: 'next',
+    COLAB_GPU: '',
+    CLOUDSDK_CONFIG: '/content/.config',
+    DATALAB_SETTINGS_OVERRIDES: '{"kernelManagerProxyPort":6000}'
+  }
+};
+
 export const RECIPES: Readonly<Record<StandInName, IRecipe>> = {
   'vm-root': {
     summary: 'root of a virtual machine of your own',
@@ -88,32 +132,16 @@ export const RECIPES: Readonly<Record<StandInName, IRecipe>> = {
     directories: [],
     lacks: []
   },
+  'colab-2023': {
+    ...COLAB,
+    summary: 'Google Colab until March 2025: root with CAP_SYS_ADMIN, every mount permitted',
+    hostname: 'c0ffee5eed00',
+    environment: { ...COLAB.environment, COLAB_RELEASE_TAG: 'release-colab_20230601-060056_RC00' }
+  },
   colab: {
+    ...COLAB,
     summary: 'Google Colab since March 2025: root with CAP_SYS_ADMIN, no mount that involves procfs',
-    layout: 'docker',
-    capabilities: [...DOCKER_CAPABILITIES, 'sys_admin'],
-    dockerSeccomp: false,
-    denyProcfsMounts: true,
-    devFuse: true,
-    hostname: 'c0ffee5eed01',
-    fresh: FRESH,
-    directories: ['/content', '/content/sample_data', '/usr/lib64-nvidia'],
-    lacks: [...LACKING, 'proot'],
-    cwd: '/content',
-    environment: {
-      PATH: `${SYSTEM_PATH}:/tools/node/bin`,
-      HOME: '/root',
-      LANG: 'en_US.UTF-8',
-      SHELL: '/bin/bash',
-      LD_LIBRARY_PATH: '/usr/lib64-nvidia',
-      MPLBACKEND: 'module://matplotlib_inline.backend_inline',
-      PYTHONPATH: '/env/python',
-      COLAB_RELEASE_TAG: 'release-colab_20260819-060046_RC00',
-      COLAB_BACKEND_VERSION: 'next',
-      COLAB_GPU: '',
-      CLOUDSDK_CONFIG: '/content/.config',
-      DATALAB_SETTINGS_OVERRIDES: '{"kernelManagerProxyPort":6000}'
-    }
+    denyProcfsMounts: true
   },
   kaggle: {
     summary: "Kaggle Notebooks, taken as docker's defaults: root without CAP_SYS_ADMIN, no mounts, no namespaces",
@@ -138,6 +166,89 @@ export const RECIPES: Readonly<Record<StandInName, IRecipe>> = {
       PYTHONUSERBASE: '/root/.local',
       KAGGLE_KERNEL_RUN_TYPE: 'Interactive',
       KAGGLE_URL_BASE: 'https://www.kaggle.com'
+    }
+  },
+  'studio-lab': {
+    summary: "SageMaker Studio Lab: an ordinary account in docker's defaults, no sudo",
+    layout: 'docker',
+    capabilities: DOCKER_CAPABILITIES,
+    dockerSeccomp: true,
+    denyProcfsMounts: false,
+    devFuse: false,
+    account: { name: 'studio-lab-user', uid: 1000, gid: 1000, home: '/home/studio-lab-user' },
+    hostname: 'default',
+    fresh: [...FRESH, '/home'],
+    directories: ['/home/studio-lab-user'],
+    lacks: [...LACKING, 'sudo', 'su'],
+    cwd: '/home/studio-lab-user',
+    environment: {
+      PATH: `/home/studio-lab-user/.conda/envs/default/bin:/opt/conda/bin:${SYSTEM_PATH}`,
+      HOME: '/home/studio-lab-user',
+      USER: 'studio-lab-user',
+      LANG: 'en_US.utf-8',
+      SHELL: '/bin/bash',
+      CONDA_PREFIX: '/home/studio-lab-user/.conda/envs/default',
+      CONDA_DEFAULT_ENV: 'default'
+    }
+  },
+  'hub-pod': {
+    summary: 'a JupyterHub pod of Kubernetes under AppArmor: an ordinary account, user namespaces, no mount at all',
+    layout: 'docker',
+    capabilities: DOCKER_CAPABILITIES,
+    dockerSeccomp: false,
+    denyProcfsMounts: false,
+    denyMounts: true,
+    noNewPrivileges: true,
+    devFuse: false,
+    account: { name: 'jovyan', uid: 1000, gid: 100, home: '/home/jovyan' },
+    hostname: 'jupyter-ada',
+    fresh: [...FRESH, '/home'],
+    directories: ['/home/jovyan'],
+    lacks: LACKING,
+    cwd: '/home/jovyan',
+    environment: {
+      PATH: `/opt/conda/bin:${SYSTEM_PATH}`,
+      HOME: '/home/jovyan',
+      LANG: 'C.UTF-8',
+      SHELL: '/bin/bash',
+      NB_USER: 'jovyan',
+      NB_UID: '1000',
+      NB_GID: '100',
+      CONDA_DIR: '/opt/conda',
+      XDG_CACHE_HOME: '/home/jovyan/.cache/',
+      KUBERNETES_SERVICE_HOST: '10.0.0.1',
+      KUBERNETES_SERVICE_PORT: '443',
+      JUPYTERHUB_USER: 'ada',
+      JUPYTERHUB_SERVICE_PREFIX: '/user/ada/'
+    }
+  },
+  hpc: {
+    summary: 'a compute node of a cluster: an ordinary account, user namespaces, no FUSE, home on another file system',
+    layout: 'machine',
+    dockerSeccomp: false,
+    denyProcfsMounts: false,
+    devFuse: false,
+    ownDev: true,
+    account: { name: 'ada', uid: 1000, gid: 1000, home: '/home/ada' },
+    fileSystems: ['/home/ada'],
+    hostname: 'node042',
+    fresh: [...FRESH, '/home'],
+    directories: [],
+    // The cluster's own Apptainer is left out, so that what starts here starts without it.
+    lacks: [...LACKING, 'proot', 'sudo'],
+    cwd: '/home/ada',
+    environment: {
+      PATH: SYSTEM_PATH,
+      HOME: '/home/ada',
+      USER: 'ada',
+      LOGNAME: 'ada',
+      LANG: 'en_US.UTF-8',
+      SHELL: '/bin/bash',
+      // Inherited from the login node; the compute node has no such directory.
+      XDG_RUNTIME_DIR: '/run/user/1000',
+      SLURM_JOB_ID: '4711',
+      SLURM_CPUS_ON_NODE: '2',
+      SLURM_JOB_PARTITION: 'short'
     }
   }
 };
@@ -164,12 +275,18 @@ export function capabilityMask(capabilities: readonly Capability[]): string {
 /** Arguments of the `standin` program (platforms/standin/main.c) up to and with `--`. */
 export function standInArguments(recipe: IRecipe, options: IStandInOptions): string[] {
   const cwd = options.cwd ?? recipe.cwd ?? process.cwd();
+  const { account } = recipe;
   return [
     ...(recipe.layout === 'docker' ? ['--docker-layout'] : ['--shared-root']),
     ...(recipe.capabilities === undefined ? [] : ['--capabilities', capabilityMask(recipe.capabilities)]),
     ...(recipe.dockerSeccomp || options.dockerSeccomp === true ? ['--docker-seccomp'] : []),
     ...(recipe.denyProcfsMounts ? ['--deny-procfs-mounts'] : []),
+    ...(recipe.denyMounts === true ? ['--deny-mounts'] : []),
+    ...(recipe.noNewPrivileges === true ? ['--no-new-privileges'] : []),
     ...(recipe.devFuse ? ['--dev-fuse'] : []),
+    ...(recipe.ownDev === true ? ['--own-dev'] : []),
+    ...(account === undefined ? [] : ['--account', [account.name, account.uid, account.gid, account.home].join(':')]),
+    ...(recipe.fileSystems ?? []).flatMap(path => ['--tmpfs', path]),
     ...(recipe.hostname === undefined ? [] : ['--hostname', recipe.hostname]),
     ...(options.lower === undefined ? [] : ['--lower', options.lower]),
     ...recipe.fresh.flatMap(path => ['--fresh', path]),

@@ -202,6 +202,20 @@ void install_docker_filter(uint64_t capabilities) {
   }
 }
 
+void install_deny_mounts_filter(void) {
+  static const int DENIED[] = {__NR_mount, __NR_pivot_root, NR_OPEN_TREE,     NR_MOVE_MOUNT,    NR_FSOPEN,
+                               NR_FSMOUNT, NR_FSPICK,       NR_MOUNT_SETATTR, NR_OPEN_TREE_ATTR};
+  struct program program = {.length = 0};
+  begin(&program);
+  for (size_t i = 0; i < sizeof DENIED / sizeof *DENIED; i++) {
+    on_call(&program, DENIED[i], SECCOMP_RET_ERRNO | EACCES);
+  }
+  give(&program, SECCOMP_RET_ALLOW);
+  if (install(&program, 0) < 0) {
+    die("seccomp filter of mounts", NULL);
+  }
+}
+
 int install_mount_filter(void) {
   static const int WATCHED[] = {__NR_mount,  NR_OPEN_TREE,     NR_MOVE_MOUNT,    NR_FSOPEN,
                                 NR_FSPICK,   NR_MOUNT_SETATTR, NR_OPEN_TREE_ATTR};

@@ -66,8 +66,14 @@ static int parse(int argc, char **argv, struct recipe *recipe) {
       recipe->docker_seccomp = true;
     } else if (strcmp(word, "--deny-procfs-mounts") == 0) {
       recipe->deny_procfs_mounts = true;
+    } else if (strcmp(word, "--deny-mounts") == 0) {
+      recipe->deny_mounts = true;
+    } else if (strcmp(word, "--no-new-privileges") == 0) {
+      recipe->no_new_privileges = true;
     } else if (strcmp(word, "--dev-fuse") == 0) {
       recipe->dev_fuse = true;
+    } else if (strcmp(word, "--own-dev") == 0) {
+      recipe->own_dev = true;
     } else if (strcmp(word, "--shared-root") == 0) {
       recipe->shared_root = true;
     } else if (strcmp(word, "--die-with-parent") == 0) {
@@ -89,6 +95,14 @@ static int parse(int argc, char **argv, struct recipe *recipe) {
       add(recipe->hidden, &recipe->hidden_count, next_word(argc, argv, &i));
     } else if (strcmp(word, "--directory") == 0) {
       add(recipe->directories, &recipe->directory_count, next_word(argc, argv, &i));
+    } else if (strcmp(word, "--tmpfs") == 0) {
+      add(recipe->tmpfs, &recipe->tmpfs_count, next_word(argc, argv, &i));
+    } else if (strcmp(word, "--account") == 0) {
+      const char *text = next_word(argc, argv, &i);
+      recipe->has_account = parse_account(text, &recipe->account);
+      if (!recipe->has_account) {
+        usage(text);
+      }
     } else if (strcmp(word, "--bind") == 0 || strcmp(word, "--bind-read-only") == 0) {
       if (recipe->bind_count == MAX_PATHS) {
         usage("number of paths");
@@ -234,6 +248,9 @@ static void run_init(struct recipe *recipe, int socket, char **command) {
     set_capabilities(recipe->capabilities);
   }
   int listener = recipe->deny_procfs_mounts ? install_mount_filter() : -1;
+  if (recipe->deny_mounts) {
+    install_deny_mounts_filter();
+  }
   if (recipe->docker_seccomp) {
     install_docker_filter(recipe->capabilities);
   }
@@ -253,6 +270,12 @@ static void run_init(struct recipe *recipe, int socket, char **command) {
   }
   if (child == 0) {
     sigprocmask(SIG_SETMASK, &previous, NULL);
+    if (recipe->has_account) {
+      become_account(&recipe->account);
+    }
+    if (recipe->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+      die("no_new_privs", NULL);
+    }
     execvp(command[0], command);
     int status = errno == ENOENT ? NOT_FOUND : NOT_EXECUTABLE;
     fprintf(stderr, "standin: %s: %s\n", command[0], strerror(errno));

@@ -54,6 +54,20 @@ static void make_parents(const char *path) {
   }
 }
 
+/* An account that is not root must get through: the parents of a bind may be closed (a checkout below a 0700 home). */
+static void open_parents(const char *path) {
+  char part[PATH_MAX];
+  struct stat root, info;
+  must(stat(ROOT, &root), "stat", ROOT);
+  for (const char *slash = strchr(path + strlen(ROOT) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
+    /* The overlay's own directories only: what lies on a bind is the machine's. */
+    if (stat(part, &info) == 0 && info.st_dev == root.st_dev && (info.st_mode & 0111) != 0111) {
+      must(chmod(part, (info.st_mode & 07777) | 0111), "chmod", part);
+    }
+  }
+}
+
 static void in_root(char *out, const char *path) {
   if (snprintf(out, PATH_MAX, "%s%s", ROOT, path) >= PATH_MAX) {
     errno = ENAMETOOLONG;
@@ -81,6 +95,9 @@ static void place_binds(const struct recipe *recipe) {
     struct stat info;
     in_root(target, bind->path);
     make_parents(target);
+    if (recipe->has_account) {
+      open_parents(target);
+    }
     must(fstat(bind->tree, &info), "stat", bind->path);
     if (S_ISDIR(info.st_mode)) {
       make_directory(target, 0755);
@@ -173,7 +190,7 @@ static void make_node(const char *name, mode_t mode, unsigned major_number, unsi
   must(chmod(path, mode), "chmod", path);
 }
 
-static void docker_dev(const struct recipe *recipe) {
+static void lay_dev(const struct recipe *recipe) {
   must(mount("tmpfs", ROOT "/dev", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=64m"), "tmpfs", "/dev");
   make_node("null", 0666, 1, 3);
   make_node("zero", 0666, 1, 5);
@@ -242,23 +259,48 @@ static void docker_sys(void) {
 static void lay_docker(const struct recipe *recipe) {
   must(mount("proc", ROOT "/proc", "proc", HARDENED, NULL), "procfs", "/proc");
   docker_sys();
-  docker_dev(recipe);
+  lay_dev(recipe);
   bind_etc(recipe);
   docker_masks();
 }
 
-static void lay_machine(void) {
+static void lay_machine(const struct recipe *recipe) {
   static const char *const SHARED[] = {"/sys", "/dev", "/run"};
   must(mount("proc", ROOT "/proc", "proc", HARDENED, NULL), "procfs", "/proc");
   for (size_t i = 0; i < sizeof SHARED / sizeof *SHARED; i++) {
     char target[PATH_MAX];
     in_root(target, SHARED[i]);
-    if (strcmp(SHARED[i], "/run") == 0) {
+    if (strcmp(SHARED[i], "/dev") == 0 && recipe->own_dev) {
+      lay_dev(recipe);
+      make_node("loop-control", 0660, 10, 237);
+    } else if (strcmp(SHARED[i], "/run") == 0) {
       /* Of its own: a test may write there. */
       must(mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755"), "tmpfs", target);
     } else {
       must(mount(SHARED[i], target, NULL, MS_BIND | MS_REC, NULL), "bind", SHARED[i]);
     }
+  }
+}
+
+/* The home of an account and what lies below it are its own. */
+static void give_to_account(const struct recipe *recipe, const char *target) {
+  const char *path = target + strlen(ROOT);
+  size_t length = strlen(recipe->account.home);
+  if (recipe->has_account && strncmp(path, recipe->account.home, length) == 0 &&
+      (path[length] == '/' || path[length] == '\0')) {
+    must(chown(target, recipe->account.uid, recipe->account.gid), "chown", target);
+  }
+}
+
+static void mount_own_file_systems(const struct recipe *recipe) {
+  for (int i = 0; i < recipe->tmpfs_count; i++) {
+    char target[PATH_MAX], options[128];
+    in_root(target, recipe->tmpfs[i]);
+    make_parents(target);
+    make_directory(target, 0755);
+    snprintf(options, sizeof options, "mode=755,size=%s,uid=%u,gid=%u", recipe->root_size, recipe->account.uid,
+             recipe->account.gid);
+    must(mount("standin", target, "tmpfs", MS_NOSUID | MS_NODEV, options), "tmpfs", recipe->tmpfs[i]);
   }
 }
 
@@ -269,14 +311,19 @@ void build_root(struct recipe *recipe) {
   if (recipe->layout == LAYOUT_DOCKER) {
     lay_docker(recipe);
   } else {
-    lay_machine();
+    lay_machine(recipe);
+  }
+  if (recipe->has_account) {
+    write_account(ROOT, &recipe->account);
   }
   for (int i = 0; i < recipe->directory_count; i++) {
     char target[PATH_MAX];
     in_root(target, recipe->directories[i]);
     make_parents(target);
     make_directory(target, 0755);
+    give_to_account(recipe, target);
   }
+  mount_own_file_systems(recipe);
   place_binds(recipe);
   must(chdir(ROOT), "chdir", ROOT);
   must((int)syscall(SYS_pivot_root, ".", "."), "pivot_root", NULL);

@@ -23,6 +23,14 @@ struct bind_path {
   int tree; /* detached copy of the mount, taken before the new root hides it */
 };
 
+/* Whom the command runs as: an ordinary account, written into /etc/passwd and /etc/group. */
+struct account {
+  char name[64];
+  uid_t uid;
+  gid_t gid;
+  char home[256];
+};
+
 struct recipe {
   enum layout layout;
   const char *hostname;           /* NULL: the machine's */
@@ -31,7 +39,10 @@ struct recipe {
   bool limit_capabilities;
   bool docker_seccomp;            /* docker's default profile, for `capabilities` */
   bool deny_procfs_mounts;        /* answer EACCES to every mount that involves procfs */
+  bool deny_mounts;               /* answer EACCES to every mount, as AppArmor's docker-default does */
+  bool no_new_privileges;
   bool dev_fuse;
+  bool own_dev;                   /* machine layout: a /dev of its own without /dev/fuse; loops are root's */
   bool shared_root;               /* `/` is a shared mount, as systemd leaves it */
   const char *lower;              /* the tree below the root; `/` of the machine unless said otherwise */
   const char *root_size;          /* size= of the tmpfs that takes all writes */
@@ -41,6 +52,10 @@ struct recipe {
   int hidden_count;
   const char *directories[MAX_PATHS]; /* directories to make */
   int directory_count;
+  const char *tmpfs[MAX_PATHS];   /* file systems of their own, which belong to the account */
+  int tmpfs_count;
+  struct account account;
+  bool has_account;               /* false: the command stays root */
   struct bind_path binds[MAX_PATHS];
   int bind_count;
 };
@@ -51,8 +66,17 @@ void die(const char *what, const char *detail) __attribute__((noreturn));
 /* root.c: builds the root and makes it `/` of this (new) mount namespace. */
 void build_root(struct recipe *recipe);
 
-/* filter.c: both install a seccomp filter on the calling thread. */
+/* account.c */
+/* Reads NAME:UID:GID:HOME; false: it is none. */
+bool parse_account(const char *text, struct account *account);
+/* Writes the account into etc/passwd and etc/group below `root`. */
+void write_account(const char *root, const struct account *account);
+/* The calling process becomes that account, for good; pipes on its descriptors 0 to 2 become its own. */
+void become_account(const struct account *account);
+
+/* filter.c: all install a seccomp filter on the calling thread. */
 void install_docker_filter(uint64_t capabilities);
+void install_deny_mounts_filter(void);
 /* Returns the descriptor on which notifications arrive. */
 int install_mount_filter(void);
 

@@ -53,6 +53,43 @@ describe.runIf(standInsWork())('the probe', () => {
     expect(found).toMatchObject({ 'pivot-root': 'EPERM', bind: 'ok', tmpfs: 'ok', 'bind-procfs': 'EACCES' });
   });
 
+  it('finds everything but loop devices permitted on colab-2023', async () => {
+    const facts = await factsOn('colab-2023');
+    const permitted = all([...NAMESPACES, ...MOUNTS, 'user-overlay', 'chroot', 'ptrace', 'fuse-device'], 'ok');
+    expect(outcomes(facts)).toMatchObject({ ...permitted, 'loop-device': 'ENOENT' });
+    expect(facts.platform).toBe('colab');
+  });
+
+  it('finds nothing but ptrace on studio-lab', async () => {
+    const facts = await factsOn('studio-lab');
+    const denied = all([...NAMESPACES, ...MOUNTS, 'user-overlay', 'chroot', 'mknod'], 'EPERM');
+    expect(outcomes(facts)).toMatchObject({ ...denied, ptrace: 'ok', 'seccomp-filter': 'ok', 'write-root': 'EACCES' });
+    expect(facts.platform).toBe('studio-lab');
+  });
+
+  it('finds user namespaces permitted and every mount denied on hub-pod', async () => {
+    const facts = await factsOn('hub-pod');
+    const denied = all(
+      ['user-mount-namespace', ...MOUNTS.filter(name => name !== 'overlay'), 'user-overlay'],
+      'EACCES'
+    );
+    expect(outcomes(facts)).toMatchObject({
+      'user-namespace': 'ok',
+      ptrace: 'ok',
+      'mount-namespace': 'EPERM',
+      ...denied
+    });
+    expect(facts.platform).toBe('hub-pod');
+  });
+
+  it('finds mounts in a user namespace permitted on hpc', async () => {
+    const facts = await factsOn('hpc');
+    const permitted = [...MOUNTS.filter(name => name !== 'overlay'), 'user-mount-namespace', 'user-overlay', 'ptrace'];
+    const denied = { overlay: 'EPERM', 'mount-namespace': 'EPERM', 'loop-device': 'EACCES', 'fuse-device': 'ENOENT' };
+    expect(outcomes(facts)).toMatchObject({ ...all(permitted, 'ok'), ...denied });
+    expect(facts.platform).toBe('slurm');
+  });
+
   it('finds namespaces and mounts denied on kaggle, ptrace and chroot permitted', async () => {
     const facts = await factsOn('kaggle');
     const permitted = all(['chroot', 'ptrace', 'write-root'], 'ok');

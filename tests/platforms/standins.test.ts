@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The stand-ins refuse what the platforms refuse, permit what they permit, and leave nothing behind. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -17,6 +17,7 @@ const MOUNT = 'busybox mount';
 let scratch: string;
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'nbc-standin-'));
+  chmodSync(scratch, 0o777); // for the stand-ins of ordinary accounts
   await buildStandIn();
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -28,7 +29,8 @@ async function shell(name: StandInName, script: string, options: IStandInOptions
 describe.runIf(works).each(STAND_INS)('every stand-in: %s', name => {
   it('runs a command with its input, output, errors and status', async () => {
     const result = await shell(name, 'id -u; cat; echo warning >&2; exit 7', { input: 'hello\n' });
-    expect(result).toEqual({ status: 7, stdout: '0\nhello\n', stderr: 'warning\n' });
+    const uid = RECIPES[name].account?.uid ?? 0;
+    expect(result).toEqual({ status: 7, stdout: `${uid}\nhello\n`, stderr: 'warning\n' });
   });
 
   it('says 127 for a missing command and 128 + N for a signal', async () => {
@@ -45,10 +47,13 @@ describe.runIf(works).each(STAND_INS)('every stand-in: %s', name => {
   });
 
   it('has a root of its own: what is written there is gone', async () => {
-    const marks = ['/nbc-mark', '/usr/nbc-mark', '/etc/nbc-mark'];
-    const result = await shell(name, `touch ${marks.join(' ')} && mv /etc/passwd /etc/passwd.moved && ls ${marks[0]}`);
-    expect(result).toEqual({ status: 0, stdout: '/nbc-mark\n', stderr: '' });
-    expect(marks.filter(path => existsSync(path))).toEqual([]);
+    const { account } = RECIPES[name];
+    const marks =
+      account === undefined ? ['/nbc-mark', '/usr/nbc-mark', '/etc/nbc-mark'] : [`${account.home}/nbc-mark`];
+    const moves = account === undefined ? 'mv /etc/passwd /etc/passwd.moved' : '! touch /nbc-mark 2>/dev/null';
+    const result = await shell(name, `touch ${marks.join(' ')} && ${moves} && ls ${marks[0]}`);
+    expect(result).toEqual({ status: 0, stdout: `${marks[0]}\n`, stderr: '' });
+    expect([...marks, '/nbc-mark'].filter(path => existsSync(path))).toEqual([]);
     expect(existsSync('/etc/passwd')).toBe(true);
   });
 
@@ -68,7 +73,7 @@ describe.runIf(works).each(STAND_INS)('every stand-in: %s', name => {
   it('leaves no process and no mount, even after kill -9 of the supervisor', async () => {
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
     const mark = `3000.${process.pid}`;
-    const script = `mount -t tmpfs none /mnt; setsid sleep ${mark} & sleep ${mark} & echo ready; wait`;
+    const script = `mount -t tmpfs none /mnt 2>/dev/null; setsid sleep ${mark} & sleep ${mark} & echo ready; wait`;
     const child = await startOnStandIn(name, ['sh', '-c', script]);
     await new Promise<void>(resolve => child.stdout?.once('data', () => resolve()));
     await expect.poll(() => processesWith(mark).length).toBe(3); // the shell and both sleeps
@@ -220,6 +225,102 @@ describe.runIf(works)('kaggle', () => {
     const commands = ['chroot / true', 'PROOT_NO_SECCOMP=1 proot -0 true', 'node -e 0', 'mknod /tmp/null c 1 3'];
     const results = await attempts('kaggle', commands);
     expect([...results].filter(([, line]) => !/^0( |$)/.test(line))).toEqual([]);
+  });
+});
+
+describe.runIf(works)('colab-2023', () => {
+  it('mounts procfs and what carries it', async () => {
+    const commands = [
+      `${MOUNT} --bind /proc/self /tmp/b`,
+      `${MOUNT} -t proc proc /tmp/a`,
+      `${MOUNT} --rbind / /tmp/c && test -e /tmp/c/proc/self/exe`
+    ];
+    const results = await attempts('colab-2023', commands);
+    expect([...results].filter(([, line]) => !/^0( |$)/.test(line))).toEqual([]);
+    expect(results.size).toBe(commands.length);
+  });
+
+  it("has colab's capabilities: SYS_ADMIN, no DAC_READ_SEARCH", async () => {
+    const { stdout } = await shell('colab-2023', 'grep CapEff /proc/self/status; ls /dev/fuse; ls /dev/loop-control');
+    expect(stdout).toBe(`CapEff:\t${'a82425fb'.padStart(16, '0')}\n/dev/fuse\n`);
+  });
+});
+
+/** What an ordinary account is and may, as lines of a script's output. */
+const ACCOUNT =
+  'id -un; id -u; id -g; pwd; test -w . && echo home; grep -E "CapEff|NoNewPrivs" /proc/self/status | tr -d "\\t"; ' +
+  'command -v sudo newuidmap; ls /dev/fuse 2>/dev/null; ls -A /root 2>&1; ls -A ~';
+const NO_CAPABILITY = `CapEff:${'0'.repeat(16)}`;
+const CLOSED_ROOT = "ls: cannot open directory '/root': Permission denied";
+
+describe.runIf(works)('studio-lab', () => {
+  it('is an ordinary account without sudo', async () => {
+    const { stdout } = await shell('studio-lab', ACCOUNT);
+    const home = '/home/studio-lab-user';
+    const lines = ['studio-lab-user', '1000', '1000', home, 'home', 'NoNewPrivs:0', NO_CAPABILITY, CLOSED_ROOT, ''];
+    expect(stdout.split('\n').sort()).toEqual(lines.sort());
+  });
+
+  it("refuses namespaces, mounts and chroot with docker's EPERM, permits ptrace", async () => {
+    const refused = [
+      'unshare -U true',
+      'unshare -Urm true',
+      `${MOUNT} -t tmpfs none /tmp/a`,
+      '/usr/sbin/chroot / true'
+    ];
+    const permitted = ['PROOT_NO_SECCOMP=1 proot -0 true', 'node -e 0'];
+    const results = await attempts('studio-lab', [...refused, ...permitted]);
+    expect(refused.filter(line => !/^[1-9]\d* .*(not permitted|denied.*)$/.test(results.get(line) ?? ''))).toEqual([]);
+    expect(permitted.filter(line => !/^0( |$)/.test(results.get(line) ?? ''))).toEqual([]);
+  });
+});
+
+describe.runIf(works)('hub-pod', () => {
+  it('is an ordinary account that gains nothing by setuid programs', async () => {
+    const { stdout } = await shell('hub-pod', ACCOUNT);
+    expect(stdout.split('\n')).toEqual(expect.arrayContaining(['jovyan', '1000', '100', 'home', 'NoNewPrivs:1']));
+    expect(stdout).toContain(`${NO_CAPABILITY}\n`);
+    expect(stdout).not.toContain('/dev/fuse');
+  });
+
+  it('makes user namespaces, and refuses every mount in them with EACCES', async () => {
+    const inside = (command: string): string => `unshare -Urm --propagation unchanged ${command}`;
+    const refused = [
+      inside(`${MOUNT} -t tmpfs none /tmp/a`),
+      inside(`${MOUNT} --bind /tmp /tmp/b`),
+      inside(`${MOUNT} --make-rprivate /`),
+      inside(`${MOUNT} -o remount,ro /`),
+      inside('pivot_root /tmp /tmp')
+    ];
+    const permitted = ['unshare -Ur true', inside('true'), 'proot -0 true', inside('chroot / true')];
+    const results = await attempts('hub-pod', [...refused, ...permitted]);
+    expect(refused.filter(line => !/^[1-9]\d* .*Permission denied$/.test(results.get(line) ?? ''))).toEqual([]);
+    expect(permitted.filter(line => !/^0( |$)/.test(results.get(line) ?? ''))).toEqual([]);
+    // util-linux makes / private first: the words of apptainer/apptainer#1806.
+    const { stderr } = await shell('hub-pod', 'unshare -Urm true');
+    expect(stderr).toContain('cannot change root filesystem propagation: Permission denied');
+  });
+});
+
+describe.runIf(works)('hpc', () => {
+  it('is an ordinary account with its home on another file system', async () => {
+    const { stdout } = await shell('hpc', `${ACCOUNT}; stat -c %d / ~ | sort -u | wc -l; ls ~ /dev/loop-control`);
+    expect(stdout.split('\n')).toEqual(expect.arrayContaining(['ada', '1000', '/home/ada', 'home', NO_CAPABILITY]));
+    expect(stdout).toContain('\n2\n');
+    expect(stdout).not.toContain('/dev/fuse');
+    expect(stdout).toContain('/dev/loop-control\n');
+  });
+
+  it('mounts in a user namespace, and has no way to root', async () => {
+    const permitted = [
+      `unshare -Urm ${MOUNT} -t tmpfs none /mnt`,
+      `unshare -Urm ${MOUNT} --rbind / /mnt`,
+      `unshare -Urpmf ${MOUNT} -t proc proc /mnt`
+    ];
+    const refused = ['unshare -m true', 'cat /dev/loop-control', 'chown root ~'];
+    const results = await attempts('hpc', [...refused, ...permitted]);
+    expect(refused.filter(line => !/^[1-9]\d* .*(not permitted|denied)$/.test(results.get(line) ?? ''))).toEqual([]);
+    expect(permitted.filter(line => !/^0( |$)/.test(results.get(line) ?? ''))).toEqual([]);
   });
 });
 

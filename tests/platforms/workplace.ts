@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The project's command line on a stand-in: SIFs of the four test images, a store, scripts that run there. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REPOSITORY } from '../../platforms/build.ts';
+import { RECIPES } from '../../platforms/recipes.ts';
 import type { IStandInOptions, StandInName } from '../../platforms/recipes.ts';
 import { runOnStandIn, startOnStandIn } from '../../platforms/standin.ts';
 import type { IStandInResult } from '../../platforms/standin.ts';
@@ -31,20 +32,39 @@ export function quote(word: string): string {
 /** Makes the SIFs with our own `pull`, on vm-root. Takes some seconds. */
 export async function makePlatformWorkplace(): Promise<IPlatformWorkplace> {
   const scratch = mkdtempSync(join(tmpdir(), 'nbc-e2e-'));
+  // Written by root and by ordinary accounts.
+  const compiled = join(scratch, 'compiled');
+  mkdirSync(compiled);
+  [scratch, compiled].forEach(path => {
+    chmodSync(path, 0o777);
+  });
   const prelude = [
-    `NBCONTAINER=(${quote(process.execPath)} ${quote(MAIN)})`,
+    // Half of a start is Node's reading of TypeScript; a wheel brings one compiled file.
+    `NBCONTAINER=(env NODE_COMPILE_CACHE=${quote(compiled)} ${quote(process.execPath)} ${quote(MAIN)})`,
     'nbcontainer() { "${NBCONTAINER[@]}" "$@"; }',
     // What of `/` a person would notice: names, kinds, owners, modes, targets of links.
     "root() { (cd / && stat -c '%A %U %N' -- * .[!.]*); }",
     // Names of all programs that run; the stand-in has a pid namespace of its own.
     'programs() { cat /proc/[0-9]*/comm 2>/dev/null; }',
+    // What a container may leave behind: entries of /, mounts, programs, temporary files (not on vm-root, whose /tmp is
+    // the machine's and changes all the time). The probes' results and the ledger's folder are kept on purpose.
+    'left() { root; cat /proc/self/mountinfo; programs | grep -v -x -E "bash|cat|grep|stat|find|sort|diff" | sort',
+    '  [ $NAME = vm-root ] || find /tmp /var/tmp /dev/shm "$HOME" -path "$SCRATCH" -prune -o -print 2>/dev/null |',
+    '    grep -v -x -E "/tmp|/tmp/nbcontainer-[0-9]+(/(probes-.*|ledger|ledger/lock|stage))?" | sort; }',
+    'same() { [ "$(left)" = "$before" ] || { echo "left behind:"; diff <(echo "$before") <(left); }; }',
     // Waits until a command succeeds, 20 s at most.
     'until_true() { for i in $(seq 200); do if eval "$1" 2>/dev/null; then return 0; fi; sleep 0.05; done; echo "never: $1"; return 1; }'
   ].join('\n');
-  const complete = (options: IStandInOptions): IStandInOptions => ({
+  // A store for each account: root's trees are not those of a user.
+  const complete = (name: StandInName, options: IStandInOptions): IStandInOptions => ({
     ...options,
     binds: [scratch, ...(options.binds ?? [])],
-    environment: { NBCONTAINER_HOME: join(scratch, 'store'), SCRATCH: scratch, ...options.environment }
+    environment: {
+      NBCONTAINER_HOME: join(scratch, `store-${RECIPES[name].account?.uid ?? 0}`),
+      SCRATCH: scratch,
+      NAME: name,
+      ...options.environment
+    }
   });
   const sif = (image: TestImage): string => join(scratch, `${image}.sif`);
   const words = (text: string): string[] => ['bash', '-c', `${prelude}\n${text}`];
@@ -52,8 +72,8 @@ export async function makePlatformWorkplace(): Promise<IPlatformWorkplace> {
     scratch,
     sif,
     script: (name, text, options = {}) =>
-      runOnStandIn(name, words(text), { ...complete(options), input: options.input ?? '', timeoutMs: 50_000 }),
-    start: (name, text) => startOnStandIn(name, words(text), complete({})),
+      runOnStandIn(name, words(text), { ...complete(name, options), input: options.input ?? '', timeoutMs: 50_000 }),
+    start: (name, text) => startOnStandIn(name, words(text), complete(name, {})),
     dispose: () => rmSync(scratch, { recursive: true, force: true })
   };
   const pulls: string[] = [];
