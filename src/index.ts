@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { containersPlugin } from './client/plugin.ts';
+import { dialogPlugins } from './dialogs/index.ts';
+import { sifFileType } from './files/file-type.ts';
 import { panelPlugins } from './panel/index.ts';
 import { settingsPlugin } from './settings.ts';
 import { shellPlugins } from './shell/index.ts';
-import { sifFileType } from './sif-file-type';
 
 /** One small plugin a concern, so that each can be switched off by itself. */
 const plugins: JupyterFrontEndPlugin<unknown>[] = [
@@ -12,6 +13,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   containersPlugin,
   ...panelPlugins,
   ...shellPlugins,
+  ...dialogPlugins,
   sifFileType
 ];
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, test } from 'vitest';
-import { blocksOf, changeOf, failureOf, logText, openColours, settled } from './log-text.ts';
+import { blocksOf, changeOf, logText, openColours, settled } from './log-text.ts';
 
 const RED = '\x1b[31m';
 const BOLD = '\x1b[1m';
@@ -66,13 +66,4 @@ describe('blocks', () => {
     expect(blocksOf(text, size)).toEqual({ blocks, open });
     expect(blocks.join('') + open).toBe(text);
   });
-});
-
-test.each([
-  ['', undefined],
-  ['INFO:    x\nFATAL:   cannot pull a: gone. Try again.\n', 'cannot pull a: gone. Try again.'],
-  ['FATAL:   first\nFATAL:   second\nINFO: more', 'second'],
-  ['not FATAL: here', undefined]
-])('the failure in %j', (head, expected) => {
-  expect(failureOf({ head, tail: '', droppedBytes: 0 })).toBe(expected);
 });

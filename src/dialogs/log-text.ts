@@ -44,7 +44,7 @@ export function settled(text: string): string {
         .replace(/\r+\n/g, '\n')
         .split('\n')
         // What was drawn last; bars are as wide as what they cover.
-        .map(line => line.split('\r').findLast(part => part !== '') ?? '')
+        .map(line => line.split('\r').reduce((last, part) => (part === '' ? last : part), ''))
         .join('\n')
     : plain;
 }
@@ -52,12 +52,15 @@ export function settled(text: string): string {
 /** The colours that are still on at the end of a text, as sequences to begin the next one with. */
 export function openColours(text: string, before = ''): string {
   const found = [...(before + text).matchAll(/\x1b\[([0-9;:]*)m/g)];
-  const reset = found.findLastIndex(([, codes = '']) => /^0*(;0*)*$/.test(codes));
-  return found
-    .slice(reset + 1)
-    .map(([sequence]) => sequence)
-    .slice(-16)
-    .join('');
+  const on: string[] = [];
+  for (const [sequence, codes = ''] of found) {
+    if (/^0*(;0*)*$/.test(codes)) {
+      on.length = 0;
+    } else {
+      on.push(sequence);
+    }
+  }
+  return on.slice(-16).join('');
 }
 
 /** Whole lines in blocks of about this many characters, and the line that is still open. */
@@ -71,10 +74,4 @@ export function blocksOf(text: string, size = 16_384): { readonly blocks: readon
     from = to;
   }
   return { blocks, open: text.slice(end) };
-}
-
-/** The last sentence in which our own command line says why it failed. */
-export function failureOf({ head, tail }: JobLog): string | undefined {
-  const last = /^(?:.*\n)?FATAL: +([^\n]+)/s.exec(`${head}${tail}`.slice(-16_384));
-  return last?.[1];
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { expect, test } from 'vitest';
 import type { Job } from '../../lib-runtime/api/schema.ts';
-import { type INotice, type NoticeStep, noticeStep, partDone } from './notices.ts';
+import { type INotice, type NoticeStep, noticeStep } from './notices.ts';
 
 const job: Job = {
   id: '1',
@@ -11,7 +11,7 @@ const job: Job = {
   state: 'running',
   startedAt: '2026-11-22T08:00:00Z'
 };
-const last: INotice = { state: 'running', phase: 'download', at: 1000 };
+const last: INotice = { state: 'running', at: 1000 };
 
 test.each<[Partial<Job>, INotice | undefined, number, NoticeStep]>([
   [{}, undefined, 0, 'begin'],
@@ -24,15 +24,4 @@ test.each<[Partial<Job>, INotice | undefined, number, NoticeStep]>([
   [{ state: 'done' }, { ...last, state: 'done' }, 9000, 'nothing']
 ])('%j after %j at %i: %s', (change, before, now, step) => {
   expect(noticeStep({ ...job, ...change }, before, now)).toBe(step);
-});
-
-test.each([
-  [undefined, undefined],
-  [{ done: 5 }, undefined],
-  [{ done: 5, total: 0 }, undefined],
-  [{ done: 5, total: 10 }, 0.5],
-  [{ done: 15, total: 10 }, 1]
-])('of %j is done: %j', (progress, part) => {
-  const whole = progress && { phase: 'download' as const, unit: 'bytes' as const, ...progress };
-  expect(partDone({ ...job, ...(whole && { progress: whole }) })).toBe(part);
 });

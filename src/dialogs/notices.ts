@@ -8,7 +8,6 @@ export const UPDATE_EVERY = 500;
 /** The last that was said of a job. */
 export interface INotice {
   readonly state: Job['state'];
-  readonly phase: string;
   /** Milliseconds. */
   readonly at: number;
 }
@@ -34,12 +33,4 @@ export function noticeStep(job: Job, last: INotice | undefined, now: number): No
     return 'end';
   }
   return now - last.at >= UPDATE_EVERY ? 'update' : 'later';
-}
-
-/** Part that is done of the phase, 0 to 1; undefined where nobody knows. */
-export function partDone(job: Job): number | undefined {
-  const { progress } = job;
-  return progress?.total === undefined || progress.total <= 0
-    ? undefined
-    : Math.min(1, Math.max(0, progress.done / progress.total));
 }

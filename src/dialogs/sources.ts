@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** References that a pull may be asked for again. Pure. */
 import type { Image, Job, NewJob } from '../../lib-runtime/api/schema.ts';
+import { asSource } from '../panel/pulls.ts';
 
 /** The newest pulls first, then what the store's images came from. */
 export function recentSources(jobs: readonly Job[], images: readonly Image[], limit = 20): string[] {
@@ -8,14 +9,6 @@ export function recentSources(jobs: readonly Job[], images: readonly Image[], li
   return [...new Set([...pulled, ...images.map(image => image.source)])]
     .filter(source => /^[A-Za-z][\w+-]*:/.test(source))
     .slice(0, limit);
-}
-
-/** `alpine` becomes `docker://alpine`: the run dialog takes names of the store, a pull has to know where to look. */
-export function fullSource(text: string): string {
-  const source = text.trim();
-  return /^[A-Za-z][\w+-]*:\/\//.test(source) || /^(oci|oci-archive|docker):/.test(source) || /^[/.]/.test(source)
-    ? source
-    : `docker://${source}`;
 }
 
 export type SourceProblem = 'missing' | 'dash' | 'blank';
@@ -36,7 +29,7 @@ export interface IPullForm {
 export function pullOf({ source, directory, force, plainHttp }: IPullForm): NewJob {
   return {
     kind: 'pull',
-    source: fullSource(source),
+    source: asSource(source),
     ...(directory !== undefined && { directory }),
     ...(directory !== undefined && force && { force }),
     ...(plainHttp && { plainHttp })

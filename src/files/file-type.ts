@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { sifIcon } from './icons';
-import { SIF_MODEL, SifModelFactory, SifWidgetFactory } from './sif-document';
+import { sifIcon } from '../icons.ts';
+import { IContainers } from '../tokens.ts';
+import { addFileCommands } from './file-commands.ts';
+import { SIF_MODEL, SifModelFactory, SifWidgetFactory } from './sif-document.ts';
 
 /** Name of the file type; the file browser marks its rows with it (`data-file-type`). */
 export const SIF_FILE_TYPE = 'sif';
@@ -14,10 +17,15 @@ export const SIF_FILE_TYPE = 'sif';
  */
 export const sifFileType: JupyterFrontEndPlugin<void> = {
   id: 'nbcontainer:sif-file-type',
-  description: 'The file type and icon of SIF container images.',
+  description: 'The file type, icon, view and context menu of SIF container images.',
   autoStart: true,
-  optional: [ITranslator],
-  activate: (app: JupyterFrontEnd, translator: ITranslator | null) => {
+  optional: [IContainers, IFileBrowserFactory, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    containers: IContainers | null,
+    browsers: IFileBrowserFactory | null,
+    translator: ITranslator | null
+  ) => {
     const trans = (translator ?? nullTranslator).load('nbcontainer');
     app.docRegistry.addFileType({
       name: SIF_FILE_TYPE,
@@ -39,8 +47,11 @@ export const sifFileType: JupyterFrontEndPlugin<void> = {
           modelName: SIF_MODEL,
           readOnly: true
         },
-        trans
+        { commands: app.commands, trans, containers }
       )
     );
+    if (browsers) {
+      addFileCommands(app.commands, browsers, trans);
+    }
   }
 };
