@@ -4,6 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROBES } from '../host/facts.ts';
 import { encodePlan } from './protocol.ts';
 import type { Step } from './steps.ts';
 import {
@@ -239,7 +240,7 @@ describe('the arm64 binary', () => {
     const { buildLauncher } = await import('../../scripts/build-launcher.mjs');
     buildLauncher();
     const probe = execFileSync(qemu, [binary, 'probe'], { encoding: 'utf8' });
-    expect(probe.trim().split('\n')).toHaveLength(17);
+    expect(probe.trim().split('\n')).toHaveLength(PROBES.length);
     expect(() => execFileSync(qemu, [binary], { stdio: 'pipe' })).toThrow(/usage: nbcontainer-launcher run/);
     const elf = readFileSync(binary);
     expect(elf.readUInt16LE(18)).toBe(183); // EM_AARCH64

@@ -4,6 +4,7 @@
 /** What the launcher's `probe` tries, each in a forked child. */
 export const PROBES = [
   'user-namespace',
+  'user-full-map',
   'mount-namespace',
   'user-mount-namespace',
   'tmpfs',
@@ -16,9 +17,11 @@ export const PROBES = [
   'chroot',
   'mknod',
   'fuse-device',
+  'fuse-mount',
   'loop-device',
   'ptrace',
   'seccomp-filter',
+  'seccomp-notification',
   'write-root'
 ] as const;
 export type ProbeName = (typeof PROBES)[number];

@@ -77,6 +77,41 @@ static int mount_tmpfs(void) {
 
 static int probe_user(void) { return enter_user(0); }
 
+// All ids that we have ourselves, each staying what it is: only a parent with the right capabilities may map them.
+static int probe_full_map(void) {
+    char map[64];
+    unsigned int inside = 0;
+    unsigned int count = 0;
+    int ready[2];
+    FILE *own = fopen("/proc/self/uid_map", "re");
+    if (own == NULL || pipe(ready) < 0) {
+        return errno;
+    }
+    int fields = fscanf(own, "%u %*u %u", &inside, &count);
+    fclose(own);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char byte = unshare(CLONE_NEWUSER) < 0 ? (char)errno : 0;
+        (void)!write(ready[1], &byte, 1);
+        pause();
+        _exit(0);
+    }
+    close(ready[1]);
+    char failed = 0;
+    int result = fields != 2 || pid < 0 || read(ready[0], &failed, 1) != 1 ? EAGAIN : failed;
+    if (result == 0) {
+        char path[48];
+        snprintf(path, sizeof path, "/proc/%d/uid_map", (int)pid);
+        snprintf(map, sizeof map, "%u %u %u", inside, inside, count);
+        result = write_text(path, map);
+    }
+    if (pid > 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    return result;
+}
+
 static int probe_mounts(void) {
     int result = unshare(CLONE_NEWNS) < 0 ? errno : 0;
     return result == 0 ? make_private() : result;
@@ -145,7 +180,6 @@ static int probe_pivot(void) {
 
 static int probe_chroot(void) { return chroot("/") < 0 ? errno : 0; }
 
-
 static int probe_mknod(void) {
     char path[96];
     snprintf(path, sizeof path, "%s/.nbcontainer-probe-%d", place(), (int)getpid());
@@ -157,6 +191,18 @@ static int probe_mknod(void) {
 }
 
 static int probe_fuse(void) { return open("/dev/fuse", O_RDWR | O_CLOEXEC) < 0 ? errno : 0; }
+
+// The mount alone: nobody answers the kernel's first request, and the end of this process takes both away.
+static int probe_fuse_mount(void) {
+    char options[96];
+    int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    int result = device < 0 ? errno : enter_mounts(0);
+    if (result != 0) {
+        return result;
+    }
+    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u", device, geteuid(), getegid());
+    return mount("nbcontainer-probe", place(), "fuse", MS_NOSUID | MS_NODEV, options) < 0 ? errno : 0;
+}
 
 static int probe_loop(void) {
     char path[32];
@@ -200,6 +246,20 @@ static int probe_seccomp(void) {
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 ? errno : 0;
 }
 
+#ifndef SECCOMP_FILTER_FLAG_NEW_LISTENER
+#define SECCOMP_FILTER_FLAG_NEW_LISTENER 8
+#endif
+
+static int probe_notification(void) {
+    struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {.len = 1, .filter = allow};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+        return errno;
+    }
+    long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+    return listener < 0 ? errno : 0;
+}
+
 static int probe_write_root(void) {
     char path[64];
     snprintf(path, sizeof path, "/.nbcontainer-probe-%d", (int)getpid());
@@ -214,6 +274,7 @@ static const struct {
     int (*probe)(void);
 } PROBES[] = {
     {"user-namespace", probe_user},
+    {"user-full-map", probe_full_map},
     {"mount-namespace", probe_mounts},
     {"user-mount-namespace", probe_user_mounts},
     {"tmpfs", probe_tmpfs},
@@ -226,9 +287,11 @@ static const struct {
     {"chroot", probe_chroot},
     {"mknod", probe_mknod},
     {"fuse-device", probe_fuse},
+    {"fuse-mount", probe_fuse_mount},
     {"loop-device", probe_loop},
     {"ptrace", probe_ptrace},
     {"seccomp-filter", probe_seccomp},
+    {"seccomp-notification", probe_notification},
     {"write-root", probe_write_root},
 };
 #define COUNT (sizeof PROBES / sizeof *PROBES)
