@@ -31,6 +31,8 @@ describe('runSpec', () => {
     ['DNS', { APPTAINER_DNS: '192.0.2.1' }, { dns: ['192.0.2.1'] }],
     ['NET', { APPTAINER_NET: '1' }, { network: true }],
     ['NO_PRIVS', { APPTAINER_NO_PRIVS: '1' }, { noPrivileges: true }],
+    ['DROP_CAPS', { APPTAINER_DROP_CAPS: 'kill' }, { dropCapabilities: ['CAP_KILL'] }],
+    ['CPUSET_CPUS', { SINGULARITY_CPUSET_CPUS: '0' }, { limits: { cpuset: '0' } }],
     ['OVERLAY', { APPTAINER_OVERLAY: '/o:ro' }, { overlays: [{ path: '/o', readOnly: true }] }],
     ['UNSHARE_USERNS', { APPTAINER_UNSHARE_USERNS: '1' }, { userNamespace: true }],
     ['FAKEROOT', { SINGULARITY_FAKEROOT: '1' }, { fakeroot: true }],
@@ -67,7 +69,13 @@ describe('runSpec', () => {
     ['--dns', { dns: '192.0.2.1,2001:db8::1' }, { dns: ['192.0.2.1', '2001:db8::1'] }],
     ['--net', { net: true }, { network: true }],
     ['--no-privs', { privs: false }, { noPrivileges: true }],
-    ['--keep-privs', { privs: true }, { noPrivileges: false }],
+    ['--keep-privs', { keepPrivs: true }, { keepPrivileges: true, noPrivileges: false }],
+    [
+      '--add-caps --drop-caps',
+      { addCaps: 'chown', dropCaps: 'CAP_KILL,all' },
+      { addCapabilities: ['CAP_CHOWN'], dropCapabilities: ['CAP_KILL', 'CAP_ALL'] }
+    ],
+    ['--memory --cpu-shares', { memory: '1m', cpuShares: '512' }, { limits: { memory: 1048576, cpuShares: 512 } }],
     [
       '--overlay',
       { overlay: ['/a:ro,b', 'c:rw'] },

@@ -3,13 +3,15 @@
 import { isIP } from 'node:net';
 import { DEFAULT_SPEC, type IRunSpec } from '../run/spec.ts';
 import { parseBinds } from '../run/bind-syntax.ts';
+import { type ILimitTexts, LIMITS, parseLimits } from '../run/limits.ts';
 import { parseMounts } from '../run/mount-syntax.ts';
+import { parseCapabilities } from '../run/privileges.ts';
 import { splitCsv } from '../support/csv.ts';
 import { ContainerError } from '../support/errors.ts';
 import { isTrue, lookUp } from './flag-variables.ts';
 
 /** What commander hands over: one property per flag. */
-export interface IActionValues {
+export interface IActionValues extends ILimitTexts {
   readonly bind?: readonly string[];
   readonly scratch?: readonly string[];
   readonly workdir?: string;
@@ -20,6 +22,9 @@ export interface IActionValues {
   readonly as?: string;
   /** False for --no-privs. */
   readonly privs?: boolean;
+  readonly keepPrivs?: boolean;
+  readonly addCaps?: string;
+  readonly dropCaps?: string;
   readonly unsquash?: boolean;
   readonly env?: readonly string[];
   readonly envFile?: string;
@@ -82,6 +87,7 @@ export function runSpec(
   if (as !== undefined && !fakeroot && values.fakeroot) {
     throw usage(`--as ${as} and --fakeroot are different wishes`, 'Give one of them');
   }
+  const limits = parseLimits(limitTexts(values, key => text([key])));
   const compat = yes(values.compat, 'COMPAT');
   const containAll = compat || yes(values.containall, 'CONTAINALL');
   const noPid = no(values.pid, 'NO_PID');
@@ -100,6 +106,10 @@ export function runSpec(
     userNamespace: yes(values.userns, 'USERNS', 'UNSHARE_USERNS'),
     fakeroot,
     noPrivileges: no(values.privs, 'NO_PRIVS'),
+    keepPrivileges: yes(values.keepPrivs, 'KEEP_PRIVS'),
+    addCapabilities: parseCapabilities(values.addCaps ?? text(['ADD_CAPS']) ?? ''),
+    dropCapabilities: parseCapabilities(values.dropCaps ?? text(['DROP_CAPS']) ?? ''),
+    ...(limits !== undefined && { limits }),
     unsquash: yes(values.unsquash, 'UNSQUASH'),
     environment: { ...envFile, ...parseVariables(list(values.env, ['ENV'])) },
     cleanEnvironment: containAll || yes(values.cleanenv, 'CLEANENV'),
@@ -122,6 +132,15 @@ export function runSpec(
     ...(engine !== undefined && { engine }),
     ...(root !== undefined && { root })
   };
+}
+
+/** The limits' flags with the variables that stand in for them: `--cpu-shares` is APPTAINER_CPU_SHARES. */
+function limitTexts(values: ILimitTexts, variable: (key: string) => string | undefined): ILimitTexts {
+  const texts = LIMITS.map(name => {
+    const key = name.replace(/[A-Z]/g, letter => `_${letter}`).toUpperCase();
+    return [name, values[name] ?? variable(key)] as const;
+  });
+  return Object.fromEntries(texts.filter(([, text]) => text !== undefined));
 }
 
 function oneOf<T extends string>(flag: string, value: string | undefined, known: readonly T[]): T | undefined {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What a failed step or exec means and what to do about it (cases collected in reference/platforms.md 2.1). */
-import { ContainerError } from '../support/errors.ts';
+import { ContainerError, type IErrorDetails } from '../support/errors.ts';
 import type { StatusRecord } from './protocol.ts';
 import type { IExecution, IPlannedStep, Step } from './steps.ts';
 
@@ -160,11 +160,21 @@ const REMEDIES: readonly IRemedy[] = [
   }
 ];
 
+/** A step that failed, with the step itself: what else can be tried depends on it. */
+export class StepError extends ContainerError {
+  readonly failed: Step | undefined;
+
+  constructor(details: IErrorDetails, failed: Step | undefined) {
+    super(details);
+    this.failed = failed;
+  }
+}
+
 /** The error of a step that failed. `planned` is undefined when the launcher failed before its first step. */
 export function stepError(
   record: Extract<StatusRecord, { kind: 'note' | 'failed' }>,
   planned: IPlannedStep | undefined
-): ContainerError {
+): StepError {
   const step = planned?.step;
   const remedy = REMEDIES.find(
     row =>
@@ -173,13 +183,16 @@ export function stepError(
       (row.when?.(record.text, step) ?? true)
   );
   const purpose = planned?.reason ? ` (${planned.reason})` : '';
-  return new ContainerError({
-    code: 'launch',
-    step: step ? `launch: ${step.op}` : 'launch',
-    errno: record.errno,
-    message: `cannot start the container: ${record.text}${purpose}`,
-    ...(remedy && { reason: remedy.reason, fix: remedy.fix })
-  });
+  return new StepError(
+    {
+      code: 'launch',
+      step: step ? `launch: ${step.op}` : 'launch',
+      errno: record.errno,
+      message: `cannot start the container: ${record.text}${purpose}`,
+      ...(remedy && { reason: remedy.reason, fix: remedy.fix })
+    },
+    step
+  );
 }
 
 /** The error of an execve that failed; the wording of a missing command is Apptainer's. */

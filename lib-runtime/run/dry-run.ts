@@ -14,6 +14,13 @@ export function formatPlan(plan: Plan): string {
   for (const { level, text } of plan.notes) {
     lines.push(`${level === 'warning' ? 'warning' : 'note   '} ${printable(text)}`);
   }
+  if (plan.limits !== undefined) {
+    lines.push(
+      `limits  ${Object.entries(plan.limits)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', ')}`
+    );
+  }
   lines.push('');
   if (plan.engine === 'namespaces') {
     lines.push(...formatSteps(plan.steps));

@@ -18,7 +18,7 @@ import { freshLauncher } from '../engines/test-support.ts';
 import { gatherHostFacts, listNodes } from '../host/gather.ts';
 import type { IHostFacts, INode } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
-import { launch, withTree } from './launch.ts';
+import { launch } from './launch.ts';
 import { hostPaths } from './paths.ts';
 import { planRun } from './plan.ts';
 import type { Plan } from './plan-types.ts';
@@ -346,25 +346,5 @@ describe.runIf(existsSync('/usr/bin/proot'))('a planned ptrace run', () => {
       .filter(name => /^\d+$/.test(name))
       .map(pid => (existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : ''));
     expect(commands.filter(command => /^sleep\0(321|322)\0/.test(command))).toEqual([]);
-  });
-});
-
-describe('withTree', () => {
-  it('moves every source from the mounted squashfs to the directory', async () => {
-    const host: IHostFacts = { ...(await hostFor(execSpec(), scratch)), capabilities: ['CAP_SYS_ADMIN'] };
-    const ok = Object.fromEntries(Object.keys(host.probes).map(name => [name, { ok: true }])) as IHostFacts['probes'];
-    const root = { ...host.account, uid: 0 };
-    const facts = { ...image, source: imageFacts(image.tree).source };
-    const plan = planRun(execSpec({ writableTmpfs: true }), { ...host, probes: ok, account: root }, facts, {});
-    if (plan.kind === 'refusal' || plan.engine !== 'namespaces') {
-      throw new Error('no plan');
-    }
-    expect(plan.rootfs.kind).toBe('mounted');
-    const moved = withTree(plan, '/store/trees/plain');
-    expect(JSON.stringify(moved.steps)).not.toMatch(/squashfs|stage\/image/);
-    expect(moved.steps.map(({ step }) => step)).toContainEqual(
-      expect.objectContaining({ op: 'overlay', lower: ['/store/trees/plain'] })
-    );
-    expect(moved.rootfs).toEqual({ kind: 'tree', view: 'plain', directory: '/store/trees/plain' });
   });
 });

@@ -6,10 +6,11 @@ import { type ILaunchOptions, launchNamespaces } from '../engines/namespaces.ts'
 import { launchPtrace } from '../engines/ptrace.ts';
 import type { IPlannedStep, Step } from '../engines/steps.ts';
 import { capabilityNumbers } from '../host/capabilities.ts';
+import { type ICgroup, makeCgroup, ownCgroupPlaces, preferAsVictim } from '../host/cgroup.ts';
 import { asContainerError, ContainerError } from '../support/errors.ts';
-import { withSingleId } from './identity.ts';
 import { makeHostDirectories } from './host-directories.ts';
-import type { INamespacesPlan, Plan } from './plan-types.ts';
+import { cgroupFiles, type ILimits } from './limits.ts';
+import type { Plan } from './plan-types.ts';
 import { COPY } from './writable.ts';
 
 export interface IImageCopy {
@@ -26,7 +27,7 @@ export interface ILaunchRequest {
   readonly stdio?: ILaunchOptions['stdio'];
   readonly signal?: AbortSignal;
   readonly onSpawn?: (child: ChildProcess) => void;
-  /** Told about what an optional step could not do, and about a fallback at launch. */
+  /** Told about what an optional step could not do. */
   readonly onNote?: (text: string) => void;
 }
 
@@ -44,36 +45,33 @@ export async function launch(plan: Plan, request: ILaunchRequest): Promise<{ sta
   if (plan.rootfs.kind === 'copy') {
     return launchCopy(plan, plan.rootfs.view, request);
   }
-  const { signal, onSpawn, onNote } = request;
+  const { signal, onNote } = request;
+  const limits = plan.limits === undefined ? undefined : limitsGroup(plan.limits);
   const options: ILaunchOptions = {
     stdio: request.stdio ?? 'inherit',
     onNote: note => onNote?.(`${note.text} (${note.errno})${note.step ? `: ${note.step.reason}` : ''}`),
     ...(signal !== undefined && { signal }),
-    ...(onSpawn !== undefined && { onSpawn })
+    onSpawn: child => {
+      // The launcher waits for its plan: whatever it starts is marked and limited as it is itself.
+      if (child.pid !== undefined) {
+        preferAsVictim(child.pid);
+        limits?.add(child.pid);
+      }
+      request.onSpawn?.(child);
+    }
   };
-  if (plan.engine === 'ptrace') {
-    return launchPtrace({ ...plan, confinement: capabilityNumbers(plan.confinement) }, options);
-  }
   try {
-    return await launchNamespaces(plan, options);
-  } catch (error) {
-    const mapping = error instanceof ContainerError && error.step === 'launch: unshare' && wantsRange(plan);
-    if (mapping) {
-      onNote?.(`${error.message}: one id has to do`);
-      return launch({ ...plan, steps: withSingleId(plan.steps) }, request);
-    }
-    const refused = error instanceof ContainerError && error.step === 'launch: squashfs';
-    if (!refused || plan.rootfs.kind !== 'mounted') {
-      throw error;
-    }
-    // The probe saw a loop device, but not whether one is free or this kernel reads this squashfs.
-    onNote?.(`${error.message} (${error.errno ?? 'no errno'}): the image is unpacked instead`);
-    return launch(withTree(plan, plan.rootfs.otherwise), request);
+    return await (plan.engine === 'ptrace'
+      ? launchPtrace({ ...plan, confinement: capabilityNumbers(plan.confinement) }, options)
+      : launchNamespaces(plan, options));
+  } finally {
+    await limits?.dispose();
   }
 }
 
-function wantsRange({ steps }: INamespacesPlan): boolean {
-  return steps.some(({ step }) => step.op === 'unshare' && step.mapHelpers !== undefined);
+function limitsGroup(limits: ILimits): ICgroup {
+  const places = ownCgroupPlaces();
+  return makeCgroup(cgroupFiles(limits, places.version), places);
 }
 
 async function launchCopy(plan: Plan, view: 'plain' | 'merged', request: ILaunchRequest): Promise<{ status: number }> {
@@ -101,17 +99,6 @@ export function withCopy(plan: Plan, directory: string): Plan {
   return plan.engine === 'ptrace'
     ? { ...plan, rootfs, arguments: plan.arguments.map((word, at) => (at === 1 && word === COPY ? directory : word)) }
     : { ...plan, rootfs, steps: moveSources(plan.steps, COPY, directory) };
-}
-
-/** The same plan with the image's files from a directory instead of from a mounted squashfs. Pure. */
-export function withTree(plan: INamespacesPlan, directory: string): INamespacesPlan {
-  const mountpoint = plan.steps.flatMap(({ step }) => (step.op === 'squashfs' ? [step.mountpoint] : []))[0];
-  if (mountpoint === undefined) {
-    return plan;
-  }
-  const rest = plan.steps.filter(({ step }) => step.op !== 'squashfs');
-  const rootfs = { kind: 'tree', view: 'plain', directory } as const;
-  return { ...plan, rootfs, steps: moveSources(rest, mountpoint, directory) };
 }
 
 /** Sources below `from` moved below `to`. */

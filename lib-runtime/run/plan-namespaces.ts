@@ -4,13 +4,14 @@ import type { IExecution, IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
 import { fakeRootMounts } from './fake-root.ts';
-import { accountDrop, callerIdentity, errnoText, FAKE_ROOT, type Identity } from './identity.ts';
+import { accountDrop, callerIdentity, errnoText, FAKE_ROOT, type Identity, insideAccount } from './identity.ts';
 import { isMerged, mergedListings, needsMerging } from './image-tree.ts';
 import { type IIsolation, isolation } from './isolation.ts';
 import { bridges, inPlaceMounts, inPlaceSteps } from './in-place.ts';
 import type { IMounts, Mount } from './mounts.ts';
 import { type IOverlays, overlaysDenied } from './overlays.ts';
 import type { INamespacesPlan, INote, IRefusal } from './plan-types.ts';
+import { privilegeSteps } from './privileges.ts';
 import { chooseRootfs } from './rootfs.ts';
 import type { IRunSpec } from './spec.ts';
 import { type IFreshProc, underlaySteps } from './underlay.ts';
@@ -225,7 +226,7 @@ function closing(
     ...hostname,
     { step: { op: 'umask', mask: host.umask }, reason: "the caller's umask" },
     ...identity.drop,
-    { step: { op: 'no-new-privileges' }, reason: 'setuid programs of the image give no rights' },
+    ...privilegeSteps(spec, host, insideAccount(spec, host).uid, identity.fakes),
     ...(identity.fakes ? [FAKE_ROOT] : []),
     { step: { op: 'chdir', candidates: mounts.workingDirectories }, reason: 'where the command starts' }
   ];

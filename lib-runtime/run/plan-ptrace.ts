@@ -2,11 +2,12 @@
 /** Plans of the ptrace engine: what the mounts become as arguments of PRoot (runtimes.md 5.3). Pure. */
 import type { IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
-import { errnoText } from './identity.ts';
+import { errnoText, insideAccount } from './identity.ts';
 import { baseOf, findInImage } from './image-tree.ts';
 import type { Mount } from './mounts.ts';
 import { type IPassedOver, type IPlanInput, passedOver } from './plan-namespaces.ts';
 import type { INote, IPtracePlan, IRefusal, RootfsDemand } from './plan-types.ts';
+import { privilegeSteps } from './privileges.ts';
 import { COPY, copyDemand } from './writable.ts';
 
 /**
@@ -57,7 +58,7 @@ export function ptracePlan(input: IPlanInput, reasons: readonly IPassedOver[]): 
     directories: binder.directories,
     steps: [
       { step: { op: 'umask', mask: host.umask }, reason: "the caller's umask" },
-      { step: { op: 'no-new-privileges' }, reason: 'setuid programs of the image give no rights' },
+      ...privilegeSteps(input.spec, host, insideAccount(input.spec, host).uid, host.probes['seccomp-filter'].ok),
       ...(host.probes['seccomp-filter'].ok ? [OLD_CALLS] : []),
       { step: { op: 'chdir', candidates: mounts.workingDirectories }, reason: 'where the command starts' }
     ],

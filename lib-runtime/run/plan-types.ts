@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The result of planning: plain data that `--dry-run` prints and `launch` performs. */
 import type { IExecution, IPlannedStep } from '../engines/steps.ts';
+import type { ILimits } from './limits.ts';
 
 /** What must be true of the disk before the launch: the planner asks, images/ provides. */
 export type RootfsDemand =
   /** The squashfs partition is mounted by the launcher: nothing to prepare. */
-  | {
-      readonly kind: 'mounted';
-      /** Directory of the plain tree to fall back to when the kernel does not take the squashfs after all. */
-      readonly otherwise: string;
-    }
+  | { readonly kind: 'mounted' }
   /** An unpacked tree in the store, in the view (store/layout.ts) that the engine needs. */
   | { readonly kind: 'tree'; readonly view: 'plain' | 'merged' | 'read-only'; readonly directory: string }
   /** A tree of this container's own, made at the launch and removed at the end; `directory` stands for its path. */
@@ -36,6 +33,8 @@ export interface INamespacesPlan {
   readonly rootfs: RootfsDemand;
   /** Parents first. */
   readonly hostDirectories?: readonly IHostDirectory[];
+  /** Set by a control group of the container's own. */
+  readonly limits?: ILimits;
   readonly steps: readonly IPlannedStep[];
   readonly execution: IExecution;
   /** Said once, before the run: every fallback with its reason. */
@@ -49,6 +48,8 @@ export interface IPtracePlan {
   readonly rootfs: RootfsDemand;
   /** Parents first. */
   readonly hostDirectories?: readonly IHostDirectory[];
+  /** Set by a control group of the container's own. */
+  readonly limits?: ILimits;
   /** Absolute path of PRoot and its arguments up to the command. */
   readonly program: string;
   readonly arguments: readonly string[];
@@ -70,6 +71,8 @@ export type Plan = INamespacesPlan | IPtracePlan;
 export interface IRefusal {
   readonly kind: 'refusal';
   readonly code: 'refused' | 'architecture' | 'usage' | 'not-found';
+  /** ContainerError's step when that is not `plan`. */
+  readonly step?: string;
   readonly message: string;
   readonly reason: string;
   readonly fix: string;

@@ -9,6 +9,7 @@ import { insideAccount } from './identity.ts';
 import { isolationUnderPtrace } from './isolation.ts';
 import { chooseOverlays, overlaysUnderPtrace } from './overlays.ts';
 import { type IPassedOver, type IPlanInput, namespacesPlan, passedOver } from './plan-namespaces.ts';
+import { privilegeNotes, privilegesRefusal } from './privileges.ts';
 import { ptracePlan } from './plan-ptrace.ts';
 import { hidePrivateDirectories } from './private-directories.ts';
 import type { INote, IRefusal, Plan } from './plan-types.ts';
@@ -38,14 +39,9 @@ export function planRun(
   if (command.kind === 'refusal') {
     return command;
   }
-  if (spec.noPrivileges && insideAccount(spec, host).uid === 0) {
-    return {
-      kind: 'refusal',
-      code: 'refused',
-      message: '--no-privs cannot be honoured for root',
-      reason: 'root keeps its capabilities in a container',
-      fix: 'Start it as another user, or leave --no-privs out'
-    };
+  const unprivileged = privilegesRefusal(spec, host);
+  if (unprivileged !== undefined) {
+    return unprivileged;
   }
   const asked = containerMounts(spec, host, image);
   if (asked.kind === 'refusal') {
@@ -74,7 +70,7 @@ export function planRun(
     ...(overlays !== undefined && { overlays }),
     execution: { argv: [...inside.prefix, ...command.argv], environment: inside.variables }
   };
-  const notes = [...command.notes, ...inside.notes];
+  const notes = [...command.notes, ...inside.notes, ...privilegeNotes(spec, insideAccount(spec, host).uid)];
   const reasons: IPassedOver[] = [];
   if (spec.engine !== 'ptrace') {
     const result = namespacesPlan(input);
@@ -125,7 +121,12 @@ function completed(result: Plan | IRefusal, notes: readonly INote[], input: IPla
     return result;
   }
   const hostDirectories = [...input.mounts.hostDirectories, ...(input.overlays?.hostDirectories ?? [])];
-  return { ...result, notes: [...result.notes, ...notes], ...(hostDirectories.length > 0 && { hostDirectories }) };
+  return {
+    ...result,
+    notes: [...result.notes, ...notes],
+    ...(hostDirectories.length > 0 && { hostDirectories }),
+    ...(input.spec.limits && { limits: input.spec.limits })
+  };
 }
 
 /** Names of OCI and Go, which users know from tags, for those of uname -m. */

@@ -50,7 +50,7 @@ export function chooseRootfs(
     const { file, offset, size } = source;
     const mountpoint = `${stage}/image`;
     return {
-      demand: { kind: 'mounted', otherwise: image.trees.plain },
+      demand: { kind: 'mounted' },
       path: mountpoint,
       step: {
         step: { op: 'squashfs', image: file, offset, size, mountpoint },

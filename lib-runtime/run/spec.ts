@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** RunSpec: what the user asked for, engine-free plain data. */
+import type { ILimits } from './limits.ts';
 
 export interface IBind {
   readonly source: string;
@@ -46,8 +47,14 @@ export interface IRunSpec {
    * root, `root` root itself or else fakeroot, `fakeroot` as `--fakeroot`.
    */
   readonly as?: 'user' | 'root' | 'fakeroot';
-  /** `--no-privs`. */
+  /** `--no-privs`, `--keep-privs`. */
   readonly noPrivileges: boolean;
+  readonly keepPrivileges: boolean;
+  /** `--add-caps`, `--drop-caps`: symbolic names (`CAP_CHOWN`), `CAP_ALL` for every one. */
+  readonly addCapabilities: readonly string[];
+  readonly dropCapabilities: readonly string[];
+  /** `--memory`, `--cpus` and the like. */
+  readonly limits?: ILimits;
   /** `--unsquash`: the image is unpacked, also where its squashfs could be mounted. */
   readonly unsquash: boolean;
   readonly writableTmpfs: boolean;
@@ -78,6 +85,9 @@ export const DEFAULT_SPEC: Omit<IRunSpec, 'action' | 'command'> = {
   userNamespace: false,
   fakeroot: false,
   noPrivileges: false,
+  keepPrivileges: false,
+  addCapabilities: [],
+  dropCapabilities: [],
   unsquash: false,
   writableTmpfs: false,
   overlays: [],

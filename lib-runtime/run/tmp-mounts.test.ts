@@ -91,13 +91,6 @@ describe('the small ones', () => {
     ]);
   });
 
-  it.each([
-    [0, 'refusal'],
-    [1000, 'plan']
-  ])('--no-privs as uid %i: %s', (uid, kind) => {
-    const account = { ...host.account, uid };
-    expect(planRun(execSpec({ noPrivileges: true }), { ...host, account }, imageFacts(DEBIAN), {}).kind).toBe(kind);
-  });
 });
 
 it('makes missing host directories with their mode, and leaves others', async () => {

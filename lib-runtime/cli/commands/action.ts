@@ -11,13 +11,12 @@ import { TEST_SCRIPT } from '../../run/command.ts';
 import { formatPlan } from '../../run/dry-run.ts';
 import { readEnvFile } from '../../run/env-file.ts';
 import { hasFile } from '../../run/image-tree.ts';
-import { launch } from '../../run/launch.ts';
 import { hostPaths, imagePaths } from '../../run/paths.ts';
-import { planRun } from '../../run/plan.ts';
 import type { IRunSpec } from '../../run/spec.ts';
+import { planOrThrow, start } from '../../run/start.ts';
 import { formatBytes } from '../../store/space.ts';
 import { openStore } from '../../store/store.ts';
-import { asContainerError, ContainerError } from '../../support/errors.ts';
+import { asContainerError } from '../../support/errors.ts';
 import { type IActionValues, runSpec } from '../action-options.ts';
 import { plainHttp } from '../flag-variables.ts';
 import { debug, info, print, warn } from '../output.ts';
@@ -57,18 +56,13 @@ export async function actionCommand(
       info('No test script was found in the image');
       return 0;
     }
-    const plan = planRun(spec, host, facts, environment);
-    if (plan.kind === 'refusal') {
-      throw new ContainerError({ step: 'plan', ...plan });
-    }
     if (values.dryRun) {
+      const plan = planOrThrow(spec, host, facts, environment);
       print(values.json ? JSON.stringify(plan, null, 2) : formatPlan(plan));
       return 0;
     }
-    for (const note of plan.notes) {
-      (note.level === 'warning' ? warn : info)(note.text);
-    }
-    const { status } = await launch(plan, {
+    const { status } = await start(spec, host, facts, environment, {
+      say: note => (note.level === 'warning' ? warn : info)(note.text),
       ensureTree: async treeView => {
         info('Unpacking the image once; later starts use the same tree');
         await ensureTree(facts, treeView, { store, onProgress: view.listener });
