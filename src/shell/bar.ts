@@ -14,6 +14,8 @@ export interface IBarContent {
   /** Shown as it is, in the font of code. */
   readonly detail?: string;
   readonly buttons: readonly IBarButton[];
+  /** It passes: it lies over the screen, whose size stays as it is. */
+  readonly passing?: boolean;
 }
 
 export class Bar {
@@ -36,6 +38,7 @@ export class Bar {
       return;
     }
     node.dataset['kind'] = content.kind;
+    node.classList.toggle('jp-mod-passing', content.passing === true);
     const text = document.createElement('span');
     text.className = 'jp-nbcontainer-Shell-barText';
     text.textContent = content.text;

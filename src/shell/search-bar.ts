@@ -93,6 +93,7 @@ export class SearchBar {
         matchBackground: match,
         matchOverviewRuler: match,
         activeMatchBackground: active,
+        activeMatchBorder: active,
         activeMatchColorOverviewRuler: active
       }
     };

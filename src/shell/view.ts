@@ -11,6 +11,7 @@ import { ShellConnection, type ShellConnectionState } from '../../lib-runtime/ap
 import { containerIcon } from '../icons.ts';
 import type { ISettings } from '../settings.ts';
 import type { IContainers } from '../tokens.ts';
+import { Backlog } from './backlog.ts';
 import { Bar } from './bar.ts';
 import { InputQueue } from './input-queue.ts';
 import { openLink } from './links.ts';
@@ -34,6 +35,8 @@ export interface IShellViewOptions {
 
 /** Milliseconds without another change after which the shell is told its new size. */
 const RESIZE_PAUSE = 60;
+/** Milliseconds for which nobody needs to be told that something is under way. */
+const QUIET = 400;
 
 let count = 0;
 
@@ -63,6 +66,7 @@ export class ShellView extends Widget {
     options.settings.changed.connect(this._updateLook, this);
     options.themes?.themeChanged.connect(this._updateLook, this);
     window.addEventListener('online', this._retry);
+    document.addEventListener('visibilitychange', this._onVisibility);
   }
 
   /** The id of the shell, once there is one. */
@@ -121,6 +125,7 @@ export class ShellView extends Widget {
     }
     clearTimeout(this._resizeTimer);
     window.removeEventListener('online', this._retry);
+    document.removeEventListener('visibilitychange', this._onVisibility);
     this._queue.clear();
     this._connection?.close();
     this._terminal?.dispose();
@@ -200,7 +205,13 @@ export class ShellView extends Widget {
     if (!request || !terminal) {
       return;
     }
-    this._bar.show({ kind: 'info', text: this._trans.__('Starting a shell in'), detail: request.image, buttons: [] });
+    this._bar.show({
+      kind: 'info',
+      text: this._trans.__('Starting a shell in'),
+      detail: request.image,
+      buttons: [],
+      passing: true
+    });
     this._fit();
     let shell: Shell;
     try {
@@ -270,6 +281,11 @@ export class ShellView extends Widget {
     this._foreign = false;
     const { cols, rows } = terminal;
     this._sent = `${cols}x${rows}`;
+    const backlog = new Backlog(
+      (bytes, drawn) => terminal.write(bytes, drawn),
+      () => document.hidden
+    );
+    this._backlog = backlog;
     const connection = new ShellConnection(
       this._options.containers.transport,
       id,
@@ -278,7 +294,7 @@ export class ShellView extends Widget {
           this._foreign = `${columns}x${lines}` !== this._sent;
           terminal.show(text, columns, lines);
         },
-        onData: (bytes, done) => terminal.write(bytes, done),
+        onData: (bytes, done) => backlog.add(bytes, done),
         onResize: (columns, lines) => {
           this._foreign = `${columns}x${lines}` !== this._sent;
           terminal.resize(columns, lines);
@@ -293,14 +309,22 @@ export class ShellView extends Widget {
       { cols, rows }
     );
     this._connection = connection;
-    this._bar.show({ kind: 'info', text: this._trans.__('Connecting to the shell…'), buttons: [] });
     connection.attach();
+    setTimeout(() => {
+      if (connection.state === 'connecting' && this._connection === connection) {
+        this._bar.show({
+          kind: 'info',
+          text: this._trans.__('Connecting to the shell…'),
+          buttons: [],
+          passing: true
+        });
+      }
+    }, QUIET);
   }
 
   private _onState(state: ShellConnectionState): void {
     const connected = state === 'connected';
     this._terminal?.setReadOnly(!connected);
-    this.toggleClass('jp-mod-offline', state === 'offline');
     switch (state) {
       case 'connected':
         this._bar.show(undefined);
@@ -311,7 +335,8 @@ export class ShellView extends Widget {
         this._bar.show({
           kind: 'warning',
           text: this._trans.__('Connection lost. Trying again… The shell goes on meanwhile.'),
-          buttons: [{ label: this._trans.__('Retry now'), run: this._retry }]
+          buttons: [{ label: this._trans.__('Retry now'), run: this._retry }],
+          passing: true
         });
         break;
       case 'gone':
@@ -380,6 +405,15 @@ export class ShellView extends Widget {
     this._connection?.retry();
   };
 
+  /** Seen again: what was left out meanwhile is in the screen that the daemon keeps. */
+  private readonly _onVisibility = (): void => {
+    const { id } = this._source;
+    if (!document.hidden && this._backlog?.skipping === true && id !== undefined && !this._over) {
+      this._connection?.close();
+      this._attach(id);
+    }
+  };
+
   private _look(): ITerminalLook {
     const { values } = this._options.settings;
     const codeFont = getComputedStyle(document.body).getPropertyValue('--jp-code-font-family').trim();
@@ -432,6 +466,7 @@ export class ShellView extends Widget {
   private _terminal: ShellTerminal | undefined;
   private _search: SearchBar | undefined;
   private _connection: ShellConnection | undefined;
+  private _backlog: Backlog | undefined;
   /** The program has ended, or there never was one. */
   private _over = false;
   /** Another window's size is shown. */
