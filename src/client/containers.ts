@@ -115,7 +115,8 @@ export class Containers implements IContainers {
 
   hostPath(contentsPath: string): string | undefined {
     const local = this._rootDir === undefined ? undefined : this._options.localPath(contentsPath);
-    return local === undefined ? undefined : PathExt.join(this._rootDir ?? '', local);
+    // PathExt takes the slash at the beginning away.
+    return local === undefined ? undefined : `/${PathExt.join(this._rootDir ?? '', local)}`;
   }
 
   /** What was removed while nobody listened is told by nobody: the lists are asked for. */
