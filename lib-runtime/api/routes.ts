@@ -54,6 +54,12 @@ export function shellSocketPath(id: string): string {
   return `/shells/${encodeURIComponent(id)}/socket`;
 }
 
+/** The id in such an address, decoded; undefined for another address. Pure. */
+export function matchShellSocket(path: string): string | undefined {
+  const [, segment] = /^\/shells\/([^/]+)\/socket$/.exec(path) ?? [];
+  return segment === undefined ? undefined : decoded(segment) || undefined;
+}
+
 /** Code with which a shell's WebSocket is closed when the daemon has no such shell. */
 export const NO_SUCH_SHELL = 4404;
 

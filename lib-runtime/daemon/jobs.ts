@@ -5,12 +5,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { openSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { jobWords, quoteLine } from '../api/command-line.ts';
 import { type Job, type JobLog, type NewJob, progressSchema } from '../api/schema.ts';
 import { ContainerError } from '../support/errors.ts';
 import type { EventHub } from './events.ts';
 import { BoundedLog } from './log.ts';
+import { coverTerminals } from './pty.ts';
 
 /** Ended jobs that are remembered. */
 const REMEMBERED = 50;
@@ -29,6 +31,7 @@ export class Jobs {
   private readonly entries = new Map<string, IJobEntry>();
   private readonly events: EventHub;
   private readonly cli: readonly string[];
+  private readonly nothing = openSync('/dev/null', 'r+');
 
   /** @param cli the words that start the command line: Node and its entry point */
   constructor(cli: readonly string[], events: EventHub) {
@@ -58,7 +61,7 @@ export class Jobs {
     // The channel tells the job when the daemon dies, however it dies: see cli/commands/daemon-job.ts.
     const child = spawn(program, [...entry, 'daemon', 'job', JSON.stringify(request)], {
       cwd: directory ?? homedir(),
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: coverTerminals(['ignore', 'pipe', 'pipe', 'ipc'], this.nothing),
       detached: true
     });
     const id = randomBytes(8).toString('hex');

@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * REST: from an address to its answer. node:http with the route table of api/ is enough: eight addresses, JSON only;
+ * REST: from an address to its answer. node:http with the route table of api/ is enough: some addresses, JSON only;
  * a framework would be loaded for nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import { API_HEADER, API_VERSION, type IRouteTypes, matchRoute, type RouteName } from '../api/routes.ts';
-import { newJobSchema, type Version } from '../api/schema.ts';
+import { type GpuStatus, newJobSchema, newShellSchema, renameSchema, type Version } from '../api/schema.ts';
+import { gpuUsage } from '../host/gpu-usage.ts';
 import { openStore } from '../store/store.ts';
 import { asContainerError, ContainerError, type ErrorCode } from '../support/errors.ts';
+import { imageDetails } from './details.ts';
 import type { EventHub } from './events.ts';
 import type { Jobs } from './jobs.ts';
+import type { Shells } from './shells.ts';
 
 export interface IServices {
   readonly jobs: Jobs;
+  readonly shells: Shells;
   readonly events: EventHub;
   readonly version: () => Version;
 }
 
 /** Bytes of a request's body, at most. */
 const MAX_BODY = 4 << 20;
+
+/** Milliseconds for which an answer about GPUs is good. */
+const GPU_AGE = 1_000;
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   usage: 400,
@@ -35,7 +42,7 @@ type Handlers = {
   readonly [N in RouteName]: (id: string, body: unknown) => Promise<IRouteTypes[N]['response']>;
 };
 
-function handlers({ jobs, events, version }: IServices): Handlers {
+function handlers({ jobs, shells, events, version }: IServices): Handlers {
   return {
     version: async () => version(),
     images: async () => ({ images: await (await openStore()).images() }),
@@ -49,19 +56,25 @@ function handlers({ jobs, events, version }: IServices): Handlers {
     job: async id => jobs.get(id),
     jobLog: async id => jobs.log(id),
     removeJob: id => jobs.remove(id),
-    inspect: notYet,
-    gpus: notYet,
-    shells: notYet,
-    startShell: notYet,
-    renameShell: notYet,
-    removeShell: notYet
+    inspect: imageDetails,
+    gpus: gpuStatus(),
+    shells: async () => ({ shells: shells.list() }),
+    startShell: async (_id, body) => shells.start(checked(newShellSchema, body)),
+    renameShell: async (id, body) => shells.rename(id, checked(renameSchema, body).name),
+    removeShell: id => shells.remove(id)
   };
 }
 
-// The contract is ahead of the daemon by one commit.
-const notYet = async (): Promise<never> => {
-  throw new ContainerError({ code: 'not-found', step: 'daemon', message: 'this daemon has no shells yet' });
-};
+/** Several windows ask at the same time: they get one answer. */
+function gpuStatus(): () => Promise<GpuStatus> {
+  let answer: { readonly status: Promise<GpuStatus>; readonly since: number } | undefined;
+  return () => {
+    if (!answer || performance.now() - answer.since > GPU_AGE) {
+      answer = { status: gpuUsage(process.env), since: performance.now() };
+    }
+    return answer.status;
+  };
+}
 
 /** @returns the listener of an HTTP server; it answers every request and never throws */
 export function requestListener(services: IServices): (request: IncomingMessage, response: ServerResponse) => void {

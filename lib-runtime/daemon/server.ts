@@ -3,7 +3,7 @@
 import { createServer } from 'node:http';
 import { chmod, rm } from 'node:fs/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { API_VERSION, EVENTS_PATH, ROUTES } from '../api/routes.ts';
+import { API_HEADER, API_VERSION, EVENTS_PATH, matchShellSocket, ROUTES } from '../api/routes.ts';
 import type { DaemonEvent, Version } from '../api/schema.ts';
 import { writeFileAtomic } from '../support/atomic.ts';
 import { asContainerError, ContainerError } from '../support/errors.ts';
@@ -12,6 +12,7 @@ import { EventHub } from './events.ts';
 import { Jobs } from './jobs.ts';
 import { type IDaemonPlace, LOCK_NAME } from './place.ts';
 import { requestListener } from './requests.ts';
+import { Shells } from './shells.ts';
 
 export interface IDaemonOptions {
   readonly place: IDaemonPlace;
@@ -47,27 +48,36 @@ export async function startDaemon(options: IDaemonOptions): Promise<IDaemon> {
   }
   const events = new EventHub();
   const jobs = new Jobs(options.cli, events);
+  const shells = new Shells(options.cli, events);
   const startedAt = new Date().toISOString();
   const version = (): Version => ({
     version: options.version,
     api: API_VERSION,
     pid: process.pid,
     startedAt,
-    busy: { jobs: jobs.running, shells: 0 }
+    busy: { jobs: jobs.running, shells: shells.running }
   });
   const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 16 });
-  const server = createServer(requestListener({ jobs, events, version }));
+  const server = createServer(requestListener({ jobs, shells, events, version }));
   let lastUse = performance.now();
   server.on('request', request => {
     // Jupyter servers ask for the version again and again, to see whether something runs.
     lastUse = request.url === ROUTES.version.path ? lastUse : performance.now();
   });
   server.on('upgrade', (request, socket, head) => {
-    if (request.url !== EVENTS_PATH) {
-      socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n');
-      return;
+    const refuse = (reason: string): void => void socket.end(`HTTP/1.1 ${reason}\r\ncontent-length: 0\r\n\r\n`);
+    const api = request.headers[API_HEADER];
+    const path = (request.url ?? '').replace(/\?.*$/s, '');
+    const shell = matchShellSocket(path);
+    if (api !== undefined && api !== String(API_VERSION)) {
+      refuse('409 Conflict');
+    } else if (shell !== undefined) {
+      sockets.handleUpgrade(request, socket, head, client => shells.attach(shell, client));
+    } else if (path === EVENTS_PATH) {
+      sockets.handleUpgrade(request, socket, head, client => sendEvents(client, events, { jobs, shells }));
+    } else {
+      refuse('404 Not Found');
     }
-    sockets.handleUpgrade(request, socket, head, client => sendEvents(client, events, jobs));
   });
 
   let settle: () => void = () => undefined;
@@ -77,7 +87,7 @@ export async function startDaemon(options: IDaemonOptions): Promise<IDaemon> {
   const end = async (): Promise<void> => {
     clearInterval(watch);
     server.close();
-    await jobs.stopAll();
+    await Promise.all([jobs.stopAll(), shells.stopAll()]);
     sockets.clients.forEach(client => client.terminate());
     server.closeAllConnections();
     await Promise.all([place.socket, place.runtimeFile].map(path => rm(path, { force: true })));
@@ -86,7 +96,7 @@ export async function startDaemon(options: IDaemonOptions): Promise<IDaemon> {
   };
   const watch = setInterval(
     () => {
-      if (jobs.running > 0 || sockets.clients.size > 0) {
+      if (jobs.running > 0 || shells.running > 0 || sockets.clients.size > 0) {
         lastUse = performance.now();
       } else if (performance.now() - lastUse >= options.idle) {
         void stop();
@@ -123,7 +133,12 @@ async function listen(server: ReturnType<typeof createServer>, path: string): Pr
   await chmod(path, 0o600);
 }
 
-function sendEvents(client: WebSocket, events: EventHub, jobs: Jobs): void {
+interface ITold {
+  readonly jobs: Jobs;
+  readonly shells: Shells;
+}
+
+function sendEvents(client: WebSocket, events: EventHub, { jobs, shells }: ITold): void {
   const send = (event: DaemonEvent): void => {
     if (client.bufferedAmount > MAX_UNSENT) {
       client.terminate();
@@ -134,5 +149,8 @@ function sendEvents(client: WebSocket, events: EventHub, jobs: Jobs): void {
   const forget = events.listen(send);
   client.on('close', forget);
   client.on('error', () => client.terminate());
+  // An empty message asks whether the daemon is there.
+  client.on('message', () => client.bufferedAmount <= MAX_UNSENT && client.send(''));
   jobs.list().forEach(job => send({ type: 'job', job }));
+  shells.list().forEach(shell => send({ type: 'shell', shell }));
 }

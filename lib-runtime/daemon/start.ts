@@ -44,7 +44,7 @@ export async function ensureDaemon(place: IDaemonPlace, version: string, cli: re
   if (present?.version === version && present.api === API_VERSION) {
     return present;
   }
-  if (present && present.busy.jobs > 0) {
+  if (present && present.busy.jobs + present.busy.shells > 0) {
     if (present.api === API_VERSION) {
       return present;
     }
@@ -52,7 +52,7 @@ export async function ensureDaemon(place: IDaemonPlace, version: string, cli: re
       code: 'locked',
       step: 'daemon',
       message: `the daemon of nbcontainer ${present.version} is at work`,
-      fix: 'Wait for its jobs, or run nbcontainer daemon stop'
+      fix: 'Wait for its jobs and shells, or run nbcontainer daemon stop'
     });
   }
   if (present) {

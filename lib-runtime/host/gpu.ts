@@ -253,6 +253,15 @@ async function wslDriver(root: string, machine: string, notes: readonly string[]
   };
 }
 
+/** Where nvidia-smi is; undefined where it is not. */
+export async function findNvidiaSmi(
+  env: Readonly<Record<string, string | undefined>>,
+  root: string
+): Promise<string | undefined> {
+  const [wsl] = await existing([`${WSL}/lib/nvidia-smi`], root);
+  return wsl ?? (await findBinaries(env, root)).find(path => path.endsWith('/nvidia-smi'));
+}
+
 async function findBinaries(env: Readonly<Record<string, string | undefined>>, root: string): Promise<string[]> {
   const path = (env['PATH'] ?? '').split(':').filter(directory => directory.startsWith('/'));
   const directories = [...new Set([...path, ...BINARY_DIRECTORIES])];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The daemon as the command line starts it, with real containers and a store of its own. */
 import { spawn } from 'node:child_process';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { socketTransport } from '../../lib-runtime/daemon/transport.ts';
 import { eventually, makeBusyboxTree } from '../../lib-runtime/engines/test-support.ts';
 import { type IOutcome, type IWorkplace, makeWorkplace } from '../support/cli.ts';
 import { writeOciLayout } from '../support/oci-layout.ts';
+import { isThere } from './processes.ts';
 
 let place: IWorkplace;
 let runtime: string;
@@ -55,19 +56,6 @@ async function ended(id: string): Promise<Job> {
     await new Promise(resolve => setTimeout(resolve, 50));
   }
   throw new Error('the job does not end');
-}
-
-/** Whether a process of this machine has `mark` in its command line. */
-function isThere(mark: string): boolean {
-  return readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .some(pid => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark);
-      } catch {
-        return false;
-      }
-    });
 }
 
 const run = (...command: string[]): Parameters<DaemonClient['startJob']>[0] => ({ kind: 'run', image: tree, command });

@@ -11,7 +11,7 @@ interface IValues {
   readonly json?: boolean;
 }
 
-/** Seconds without jobs, clients and requests after which the daemon ends; NBCONTAINER_DAEMON_IDLE overrides it. */
+/** Seconds without jobs, shells, clients and requests after which the daemon ends; NBCONTAINER_DAEMON_IDLE overrides it. */
 const IDLE = 30 * 60;
 
 /** The words that start this very command line again. */
@@ -45,7 +45,7 @@ export async function daemonStatusCommand(values: IValues): Promise<number> {
   } else {
     print(
       version
-        ? `nbcontainer ${version.version} runs as process ${version.pid} on ${place.socket}, jobs: ${version.busy.jobs}`
+        ? `nbcontainer ${version.version} runs as process ${version.pid} on ${place.socket}, jobs: ${version.busy.jobs}, shells: ${version.busy.shells}`
         : 'No daemon runs'
     );
   }

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The screen of a shell, kept for a window that comes back: a terminal without a display. It reads slower than a
+ * flood is written, so it reads when there is time, and of a flood of plain text only what is not scrolled away.
+ */
+import serialize from '@xterm/addon-serialize';
+import headless from '@xterm/headless';
+import { SequenceScanner } from './sequences.ts';
+import { hasScrollRegion, serializeTerminal } from './snapshot.ts';
+
+/** Lines above the screen. */
+export const SCROLLBACK = 5000;
+/** Bytes unread by the terminal beyond which the shell is held back, and below which it goes on. */
+const MAX_UNREAD = 2 << 20;
+const FEW_UNREAD = 1 << 20;
+/** Milliseconds after which output is read, unless that much more than this many bytes have come: then it is a flood. */
+const READ_AFTER = 40;
+const FLOOD = 256 * 1024;
+
+export interface IScreenHooks {
+  /** An answer of the terminal to a program that nobody else has answered. */
+  onReply(text: string): void;
+  onTitle(title: string): void;
+  /** Whether the shell must wait for the screen. */
+  onBehind(): void;
+}
+
+export interface ISnapshot {
+  readonly text: string;
+  readonly cols: number;
+  readonly rows: number;
+  /** What has come since, from a place where nothing is unfinished. */
+  readonly rest: readonly Uint8Array[];
+}
+
+interface IPiece {
+  readonly bytes: Uint8Array;
+  readonly boundary: number;
+  readonly plain: boolean;
+  readonly lines: number;
+  /** Whether a window's terminal sees it, too, and answers it. */
+  readonly seen: boolean;
+}
+
+interface IResize {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+export class Screen {
+  private readonly terminal: InstanceType<typeof headless.Terminal>;
+  private readonly serializer = new serialize.SerializeAddon();
+  private readonly hooks: IScreenHooks;
+  private readonly scanner = new SequenceScanner();
+  private unread: (IPiece | IResize)[] = [];
+  private unreadBytes = 0;
+  /** Those of `unread` that cannot be skipped. */
+  private unskippable = 0;
+  /** Bytes added since it was last looked whether this is a flood. */
+  private arrived = 0;
+  private reading = false;
+  private seen = false;
+  private full = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private waiting: ((snapshot: ISnapshot) => void)[] = [];
+  private over = false;
+
+  constructor(cols: number, rows: number, hooks: IScreenHooks) {
+    this.hooks = hooks;
+    this.terminal = new headless.Terminal({ cols, rows, scrollback: SCROLLBACK, allowProposedApi: true });
+    this.terminal.loadAddon(this.serializer);
+    this.terminal.onData(text => {
+      if (!this.seen && !this.over) {
+        hooks.onReply(text);
+      }
+    });
+    this.terminal.onTitleChange(title => hooks.onTitle(title));
+  }
+
+  /** The shell must wait: too much is unread, or somebody waits for a snapshot. */
+  get behind(): boolean {
+    return this.full || this.waiting.length > 0;
+  }
+
+  /** @param bytes are kept and must not change */
+  add(bytes: Uint8Array, seen: boolean): void {
+    if (this.over) {
+      return;
+    }
+    const piece = { bytes, seen, ...this.scanner.scan(bytes) };
+    this.unread.push(piece);
+    this.unreadBytes += bytes.length;
+    this.arrived += bytes.length;
+    this.unskippable += piece.plain ? 0 : 1;
+    if (this.unreadBytes > MAX_UNREAD) {
+      this.skip();
+      if (this.unreadBytes > MAX_UNREAD) {
+        this.setFull(true);
+        this.read();
+        return;
+      }
+    }
+    this.timer ??= setTimeout(() => this.readInTime(), READ_AFTER);
+  }
+
+  resize(cols: number, rows: number): void {
+    this.unread.push({ cols, rows });
+    this.unskippable += 1;
+    this.read();
+  }
+
+  /**
+   * The screen as it is now. `use` is called at once when it is drawn: whatever is added after that is not in it.
+   */
+  snapshot(use: (snapshot: ISnapshot) => void): void {
+    this.waiting.push(use);
+    this.hooks.onBehind();
+    this.read();
+  }
+
+  dispose(): void {
+    this.over = true;
+    clearTimeout(this.timer);
+    this.unread = [];
+    this.waiting = [];
+    this.terminal.dispose();
+  }
+
+  private readInTime(): void {
+    this.timer = undefined;
+    const flood = this.arrived > FLOOD;
+    this.arrived = 0;
+    if (flood) {
+      // Most of it need not be read. It is looked at again.
+      this.timer = setTimeout(() => this.readInTime(), READ_AFTER);
+    } else {
+      this.read();
+    }
+  }
+
+  /** Lets the terminal read until nothing is left that can be read. */
+  private read(): void {
+    if (this.reading || this.over) {
+      return;
+    }
+    this.reading = true;
+    void this.readAll();
+  }
+
+  private async readAll(): Promise<void> {
+    for (;;) {
+      const next = this.over ? undefined : this.next();
+      if (!next) {
+        this.reading = false;
+        this.setFull(false);
+        if (!this.over && this.waiting.length > 0) {
+          this.serve();
+        }
+        return;
+      }
+      if ('cols' in next) {
+        this.terminal.resize(next.cols, next.rows);
+        continue;
+      }
+      this.seen = next.seen;
+      await new Promise<void>(resolve => this.terminal.write(next.bytes, resolve));
+      if (this.unreadBytes < FEW_UNREAD) {
+        this.setFull(false);
+      }
+    }
+  }
+
+  private serve(): void {
+    const text = serializeTerminal(this.terminal, this.serializer, SCROLLBACK);
+    const rest = this.unread.flatMap(piece => ('bytes' in piece ? [piece.bytes] : []));
+    const { cols, rows } = this.terminal;
+    const waiting = this.waiting;
+    this.waiting = [];
+    waiting.forEach(use => use({ text, cols, rows, rest }));
+    this.hooks.onBehind();
+  }
+
+  /** Takes the next piece from `unread`, up to a place where nothing is unfinished. */
+  private next(): IPiece | IResize | undefined {
+    const [first] = this.unread;
+    if (!first || 'cols' in first) {
+      this.unskippable -= first ? 1 : 0;
+      return this.unread.shift();
+    }
+    const finished = this.unread.findLastIndex(piece => 'cols' in piece || piece.boundary >= 0);
+    // An escape sequence of megabytes is no escape sequence: it is read as it is.
+    const whole = finished > 0 || first.boundary === first.bytes.length || this.unreadBytes > MAX_UNREAD;
+    const end = whole ? first.bytes.length : first.boundary;
+    if (end <= 0) {
+      return undefined;
+    }
+    this.unreadBytes -= end;
+    if (end === first.bytes.length) {
+      this.unread.shift();
+      this.unskippable -= first.plain ? 0 : 1;
+      return first;
+    }
+    this.unskippable += first.plain ? 1 : 0;
+    this.unread[0] = { ...first, bytes: first.bytes.subarray(end), boundary: -1, plain: false };
+    return { ...first, bytes: first.bytes.subarray(0, end) };
+  }
+
+  /**
+   * Forgets plain text that the text after it would scroll out of sight. Only when nothing else is before it: with a
+   * scroll region set, lines outside of it would stay.
+   */
+  private skip(): void {
+    const needed = SCROLLBACK + this.terminal.rows + 1;
+    if (this.unskippable > 0 || hasScrollRegion(this.terminal)) {
+      return;
+    }
+    const pieces = this.unread as IPiece[];
+    let lines = pieces.reduce((sum, piece) => sum + piece.lines, 0);
+    let from = 0;
+    for (; from < pieces.length - 1; from += 1) {
+      const rest = lines - (pieces[from]?.lines ?? 0);
+      // The next one loses its first line: the cut is at the beginning of a line.
+      if (rest - 1 < needed) {
+        break;
+      }
+      lines = rest;
+    }
+    const first = pieces[from];
+    if (from === 0 || !first) {
+      return;
+    }
+    const cut = lineStart(first.bytes);
+    if (cut === undefined) {
+      return;
+    }
+    const dropped = pieces.slice(0, from).reduce((sum, piece) => sum + piece.bytes.length, cut);
+    this.unread = [
+      { ...first, bytes: first.bytes.subarray(cut), boundary: first.boundary - cut, lines: first.lines - 1 },
+      ...pieces.slice(from + 1)
+    ];
+    this.unreadBytes -= dropped;
+  }
+
+  private setFull(full: boolean): void {
+    if (this.full !== full) {
+      this.full = full;
+      this.hooks.onBehind();
+    }
+  }
+}
+
+/** After the first line's CR LF. */
+function lineStart(bytes: Uint8Array): number | undefined {
+  const at = bytes.indexOf(0x0a);
+  return at > 0 && bytes[at - 1] === 0x0d ? at + 1 : undefined;
+}
