@@ -3,6 +3,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { containersPlugin } from './client/plugin.ts';
 import { dialogPlugins } from './dialogs/index.ts';
 import { sifFileType } from './files/file-type.ts';
+import { notebookPlugins } from './notebook/index.ts';
 import { panelPlugins } from './panel/index.ts';
 import { settingsPlugin } from './settings.ts';
 import { shellPlugins } from './shell/index.ts';
@@ -14,6 +15,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   ...panelPlugins,
   ...shellPlugins,
   ...dialogPlugins,
+  ...notebookPlugins,
   sifFileType
 ];
 
