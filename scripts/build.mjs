@@ -24,7 +24,9 @@ async function buildRuntime() {
   return once(
     stamp('runtime'),
     hash,
-    ['nbcontainer/runtime/nbcontainer.mjs', 'nbcontainer/runtime/main.mjs'],
+    ['nbcontainer.mjs', 'main.mjs', 'prebuilds/linux-x64/pty.node', 'prebuilds/linux-arm64/pty.node'].map(
+      name => `nbcontainer/runtime/${name}`
+    ),
     async () => {
       say('Bundling the runtime.');
       const { bundleRuntime } = await import('./bundle-runtime.mjs');

@@ -3,9 +3,10 @@
  * Bundles lib-runtime for Node: a small entry that switches the compile cache on, then loads the command line, which
  * loads the rest as a command needs it.
  */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { ROOT } from './house.mjs';
+import { ROOT, SetupError } from './house.mjs';
 
 const OUT = path.join(ROOT, 'nbcontainer', 'runtime');
 
@@ -26,6 +27,26 @@ if (enableCompileCache && cache && cache.startsWith('/')) {
 }
 await import('./main.mjs');
 `;
+
+/**
+ * The native part of node-pty (1.2.0-beta.15: the only one with binaries for Linux; glibc 2.28 and newer), which the
+ * daemon loads from beside the bundle. A binary cannot be reviewed, so it must be the one that was looked at.
+ */
+const TERMINALS = {
+  'prebuilds/linux-x64/pty.node': '123792d8f22f36d519b21dfb6f4b716f9b18b9e579085ea2840d0773d88d35fd',
+  'prebuilds/linux-arm64/pty.node': '5a3b8930d62535edabec2eac79fe8eca70a178d93fbb76b1ae875dd60ee8f825'
+};
+
+function copyTerminals() {
+  for (const [name, sha256] of Object.entries(TERMINALS)) {
+    const content = readFileSync(path.join(ROOT, 'node_modules', 'node-pty', name));
+    if (createHash('sha256').update(content).digest('hex') !== sha256) {
+      throw new SetupError(`node-pty's ${name} is not the one whose hash is in scripts/bundle-runtime.mjs.`);
+    }
+    mkdirSync(path.dirname(path.join(OUT, name)), { recursive: true });
+    writeFileSync(path.join(OUT, name), content);
+  }
+}
 
 /** Writes nbcontainer/runtime/{nbcontainer,main,*}.mjs; throws esbuild's message when the sources do not hold together. */
 export async function bundleRuntime() {
@@ -60,5 +81,6 @@ export async function bundleRuntime() {
     writeFileSync(file.path, file.contents);
   }
   writeFileSync(path.join(OUT, 'nbcontainer.mjs'), ENTRY);
+  copyTerminals();
   return result.metafile;
 }

@@ -9,9 +9,15 @@ function packageOf(file) {
   return /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
 }
 
+/** Copied as it is, so esbuild does not know of it. */
+const COPIED = ['node_modules/node-pty'];
+
+/** xterm's packages carry one licence between them. */
+const XTERM = path.join('node_modules', '@xterm', 'xterm', 'LICENSE');
+
 /** Writes the file from esbuild's metafile; a package with no licence text fails the build. */
 export function writeLicenses(metafile) {
-  const folders = new Set();
+  const folders = new Set(COPIED);
   for (const output of Object.values(metafile.outputs)) {
     for (const input of Object.keys(output.inputs)) {
       const folder = packageOf(input);
@@ -24,7 +30,8 @@ export function writeLicenses(metafile) {
   for (const folder of [...folders].sort()) {
     const at = path.join(ROOT, folder);
     const { name, version, license } = JSON.parse(readFileSync(path.join(at, 'package.json'), 'utf8'));
-    const file = readdirSync(at).find(entry => /^(licen[cs]e|copying)(\.|$)/i.test(entry));
+    const own = readdirSync(at).find(entry => /^(licen[cs]e|copying)(\.|$)/i.test(entry));
+    const file = own ? path.join(folder, own) : name.startsWith('@xterm/') ? XTERM : undefined;
     if (license === undefined || (file === undefined && !existsSync(path.join(at, 'README.md')))) {
       throw new SetupError(`${folder} states no licence; it cannot be part of the bundle.`);
     }
@@ -32,7 +39,7 @@ export function writeLicenses(metafile) {
     parts.push(
       file === undefined
         ? `Licence as stated in its package.json: ${license}`
-        : readFileSync(path.join(at, file), 'utf8').trim(),
+        : readFileSync(path.join(ROOT, file), 'utf8').trim(),
       ''
     );
   }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "nbcontainer" / "runtime"
 VERSION = json.loads((ROOT / "package.json").read_text())["version"]
 LAUNCHERS = [f"launcher/{machine}/nbcontainer-launcher" for machine in ("x86_64", "aarch64")]
+TERMINALS = [f"prebuilds/linux-{machine}/pty.node" for machine in ("x64", "arm64")]
 SAMPLE = ROOT / "examples" / "images" / "sample.sif"
 
 
@@ -30,7 +32,7 @@ def test_the_manifest_names_every_file_and_its_hash() -> None:
         if path.is_file() and path.name != "manifest.json" and path.suffix != ".stamp"
     }
     assert manifest == {"algorithm": "sha256", "files": files}
-    assert {"nbcontainer.mjs", "main.mjs", "THIRD_PARTY_LICENSES.txt", *LAUNCHERS} <= set(files)
+    assert {"nbcontainer.mjs", "main.mjs", "THIRD_PARTY_LICENSES.txt", *LAUNCHERS, *TERMINALS} <= set(files)
 
 
 @pytest.mark.parametrize(("machine", "number"), [("x86_64", 62), ("aarch64", 183)])
@@ -47,6 +49,26 @@ def test_licences_of_the_bundled_packages_are_there() -> None:
     text = (RUNTIME / "THIRD_PARTY_LICENSES.txt").read_text()
     assert "commander " in text
     assert "Permission is hereby granted" in text
+    # Copied beside the bundle, and a package whose licence lies in another one.
+    assert "node-pty 1.2.0" in text
+    assert "The xterm.js authors" in text
+
+
+@pytest.mark.parametrize("word", ["pty.node", "xterm.js"])
+def test_terminals_are_loaded_by_a_daemon_with_a_shell_only(word: str) -> None:
+    """What `exec` loads at its start is the entry and what it imports statically."""
+    seen: set[str] = set()
+    waiting = ["main.mjs"]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        text = (RUNTIME / name).read_text()
+        assert word not in text
+        waiting += re.findall(r'(?:from|import)"\./(chunk-[A-Z0-9]+\.mjs)"', text)
+    assert len(seen) > 1
+    assert any(word in path.read_text() for path in RUNTIME.glob("*.mjs"))
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +91,7 @@ def test_the_wheel_has_everything_and_nothing_else(wheel: Path) -> None:
         "nbcontainer/magics.py",
         "nbcontainer/runtime/nbcontainer.mjs",
         "nbcontainer/runtime/manifest.json",
-        *(f"nbcontainer/runtime/{name}" for name in LAUNCHERS),
+        *(f"nbcontainer/runtime/{name}" for name in [*LAUNCHERS, *TERMINALS]),
         f"{info}/licenses/LICENSE",
         f"{info}/licenses/nbcontainer/runtime/THIRD_PARTY_LICENSES.txt",
         f"{data}/share/jupyter/labextensions/nbcontainer/package.json",
