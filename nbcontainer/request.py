@@ -14,7 +14,7 @@ VALUE_OPTIONS = frozenset(
         *("-B", "--bind", "--mount", "-o", "--overlay", "-S", "--scratch", "-W", "--workdir", "-H", "--home"),
         *("--no-mount", "--env", "--env-file", "--cwd", "--pwd", "--hostname", "--dns", "-s", "--shell"),
         *("--add-caps", "--drop-caps", "--memory", "--memory-swap", "--memory-reservation", "--cpus", "--cpu-shares"),
-        *("--cpuset-cpus", "--cpuset-mems", "--pids-limit"),
+        *("--cpuset-cpus", "--cpuset-mems", "--pids-limit", "--app"),
         *("--as", "--engine", "--root", "--progress"),
     )
 )

@@ -73,6 +73,7 @@ export const ACTION_FLAGS: readonly IFlag[] = [
   { flags: '--uts', help: 'a namespace for the host name', keys: ['UTS', 'UNSHARE_UTS'] },
   { flags: '--no-umask', help: 'umask 0022 instead of the one of the caller', keys: ['NO_UMASK'] },
   { flags: '--no-init', help: 'no init process beside the command with --pid', keys: ['NO_INIT', 'NOSHIMINIT'] },
+  { flags: '-w, --writable', help: 'changes go into the image itself, which is a directory', keys: ['WRITABLE'] },
   { flags: '--writable-tmpfs', help: 'writes go to memory and are lost at the end', keys: ['WRITABLE_TMPFS'] },
   {
     flags: '-o, --overlay <dir[:ro]>',
@@ -80,6 +81,7 @@ export const ACTION_FLAGS: readonly IFlag[] = [
     many: true,
     keys: ['OVERLAY', 'OVERLAYIMAGE']
   },
+  { flags: '--app <name>', help: 'a SCIF app of the image', keys: ['APP', 'APPNAME'] },
   { flags: '--nv', help: "bring the host's NVIDIA driver along", keys: ['NV'] },
   { flags: '--hostname <name>', help: 'host name in the container', keys: ['HOSTNAME'] },
   { flags: '--dns <addresses>', help: 'name servers instead of those of the host', keys: ['DNS'] },
@@ -109,11 +111,8 @@ export const ACTION_FLAGS: readonly IFlag[] = [
 
 /** Flags of Apptainer that nbcontainer knows but does not honour yet: a plain word instead of "unknown option". */
 export const NOT_YET: Readonly<Record<string, string>> = {
-  '--writable': 'use --writable-tmpfs or --overlay DIR',
-  '-w': 'use --writable-tmpfs or --overlay DIR',
   '--rocm': 'only NVIDIA cards are supported so far',
   '--nvccli': 'use --nv',
-  '--app': 'SCIF apps are not supported yet',
   '--fusemount': 'mount it on the host and bring it along with --bind',
   '--network': 'leave it out: the network of the host is always shared',
   '--network-args': 'leave it out: the network of the host is always shared',

@@ -43,7 +43,9 @@ export interface IActionValues extends ILimitTexts {
   readonly uts?: boolean;
   /** False for --no-umask. */
   readonly umask?: boolean;
+  readonly writable?: boolean;
   readonly writableTmpfs?: boolean;
+  readonly app?: string;
   readonly overlay?: readonly string[];
   readonly nv?: boolean;
   readonly hostname?: string;
@@ -87,6 +89,7 @@ export function runSpec(
   if (as !== undefined && !fakeroot && values.fakeroot) {
     throw usage(`--as ${as} and --fakeroot are different wishes`, 'Give one of them');
   }
+  const app = values.app ?? text(['APP', 'APPNAME']);
   const limits = parseLimits(limitTexts(values, key => text([key])));
   const compat = yes(values.compat, 'COMPAT');
   const containAll = compat || yes(values.containall, 'CONTAINALL');
@@ -120,9 +123,11 @@ export function runSpec(
     ipc: containAll || yes(values.ipc, 'IPC', 'UNSHARE_IPC'),
     uts: yes(values.uts, 'UTS', 'UNSHARE_UTS'),
     noUmask: compat || no(values.umask, 'NO_UMASK'),
+    writable: yes(values.writable, 'WRITABLE'),
     writableTmpfs: compat || yes(values.writableTmpfs, 'WRITABLE_TMPFS'),
     nv: yes(values.nv, 'NV'),
     noEval: compat || no(values.eval, 'NO_EVAL'),
+    ...(app !== undefined && { app: parseApp(app) }),
     ...(workdir !== undefined && { workdir }),
     ...(cwd !== undefined && { workingDirectory: cwd }),
     ...(home !== undefined && { home: parseHome(home) }),
@@ -152,6 +157,13 @@ function oneOf<T extends string>(flag: string, value: string | undefined, known:
     throw usage(`${flag} does not know "${value}"`, `Use auto, ${known.join(' or ')}`);
   }
   return found;
+}
+
+function parseApp(name: string): string {
+  if (!/^[^/\0]+$/.test(name) || name === '.' || name === '..') {
+    throw usage(`--app "${name}" is no name of an app`, 'nbcontainer inspect --list-apps IMAGE lists them');
+  }
+  return name;
 }
 
 function parseScratch(text: string): string[] {

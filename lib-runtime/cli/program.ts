@@ -7,6 +7,7 @@ import { ACTION_FLAGS, NOT_YET } from './action-flags.ts';
 import type { cacheCleanCommand as CacheCommand } from './commands/cache.ts';
 import type { actionCommand as ActionCommand } from './commands/action.ts';
 import type { buildCommand as BuildCommand } from './commands/build.ts';
+import type { inspectCommand as InspectCommand } from './commands/inspect.ts';
 import type { pullCommand as PullCommand } from './commands/pull.ts';
 import { daemonWords } from './daemon-words.ts';
 import { setVerbosity } from './output.ts';
@@ -118,9 +119,11 @@ export function buildProgram(version: string, report: (status: number) => void, 
     .option('-e, --environment', 'environment scripts')
     .option('-H, --helpfile', 'help text')
     .option('-j, --json', 'print JSON')
+    .option('--app <name>', 'of a SCIF app')
+    .option('--list-apps', 'names of the SCIF apps')
     .option('--all', 'everything, as JSON')
     .addHelpText('after', '\nExample:\n  nbcontainer inspect --runscript image.sif')
-    .action(async (image: string, options: Record<string, boolean>) => {
+    .action(async (image: string, options: Parameters<typeof InspectCommand>[1]) => {
       const { inspectCommand } = await import('./commands/inspect.ts');
       report(await inspectCommand(image, options));
     });
@@ -148,10 +151,11 @@ export function buildProgram(version: string, report: (status: number) => void, 
   add('run-help')
     .summary("show the help text of the image's author")
     .argument('<image>', 'a SIF file, a directory or a pulled image')
+    .option('--app <name>', 'of a SCIF app')
     .addHelpText('after', '\nExample:\n  nbcontainer run-help image.sif')
-    .action(async (image: string) => {
+    .action(async (image: string, options: { app?: string }) => {
       const { runHelpCommand } = await import('./commands/run-help.ts');
-      report(await runHelpCommand(image));
+      report(await runHelpCommand(image, options));
     });
 
   const cache = add('cache')

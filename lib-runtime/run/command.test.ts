@@ -75,3 +75,27 @@ describe('image trees', () => {
     expect(findInImage(merged, '/bin/sh')).toMatchObject({ kind: 'found', path: '/usr/bin/busybox' });
   });
 });
+
+describe('--app', () => {
+  const tree = {
+    ...DEBIAN,
+    '/': [...(DEBIAN['/'] ?? []), ...listing('scif/')],
+    '/scif': listing('apps/'),
+    '/scif/apps': listing('foo/', 'bar/'),
+    '/scif/apps/foo': listing('scif/'),
+    '/scif/apps/foo/scif': listing('runscript', 'test'),
+    '/scif/apps/bar': listing('scif/'),
+    '/scif/apps/bar/scif': listing()
+  };
+  it.each([
+    ['run', 'foo', ['/scif/apps/foo/scif/runscript', 'a']],
+    ['test', 'foo', ['/scif/apps/foo/scif/test', 'a']],
+    ['exec', 'foo', ['a']],
+    ['run', 'bar', 'No runscript for contained app: bar'],
+    ['test', 'bar', 'No tests for contained app: bar'],
+    ['exec', 'none', 'Could not locate the container application: none']
+  ] as const)('%s of %s', (action, app, expected) => {
+    const result = containerCommand(execSpec({ action, app, command: ['a'] }), imageFacts(tree));
+    expect(result.kind === 'refusal' ? result.message : result.argv).toEqual(expected);
+  });
+});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What is executed inside for exec, run and shell (runtimes.md 2.2, 2.3 item 5). Pure. */
 import type { IImageFacts } from '../images/image.ts';
-import { hasFile } from './image-tree.ts';
+import { findInImage, hasFile } from './image-tree.ts';
 import type { INote, IRefusal } from './plan-types.ts';
 import type { IRunSpec } from './spec.ts';
 
@@ -16,25 +16,62 @@ export interface ICommand {
   readonly notes: readonly INote[];
 }
 
+/** Where the files of a SCIF app lie (sci-f.github.io, as Apptainer's %app sections write them). */
+export function appPath(app: string, file: 'runscript' | 'test' | 'startscript' | 'runscript.help'): string {
+  return `/scif/apps/${app}/scif/${file}`;
+}
+
 /** The argument list for the spec, or why there is none. */
 export function containerCommand(
   spec: IRunSpec,
   image: Pick<IImageFacts, 'name' | 'config' | 'runscript' | 'tree'>
 ): ICommand | IRefusal {
+  if (spec.app !== undefined) {
+    const found = findInImage(image.tree, `/scif/apps/${spec.app}`);
+    if (found.kind !== 'found' || found.type !== 'directory') {
+      return appRefusal(`Could not locate the container application: ${spec.app}`);
+    }
+  }
   switch (spec.action) {
     case 'exec':
       return spec.command.length === 0
         ? refusal('usage', 'there is no command to execute', 'Write it after the image, for example IMAGE ls /')
         : command(spec.command);
     case 'run':
-      return runCommand(spec, image);
+      return spec.app === undefined ? runCommand(spec, image) : appCommand(spec, spec.app, 'runscript', image.tree);
     case 'test':
+      if (spec.app !== undefined) {
+        return appCommand(spec, spec.app, 'test', image.tree);
+      }
       return hasFile(image.tree, TEST_SCRIPT)
         ? command([TEST_SCRIPT, ...spec.command])
         : refusal('not-found', `${image.name} has no test script`, 'Run something of it with nbcontainer exec');
     case 'shell':
       return shellCommand(spec, image);
   }
+}
+
+function appCommand(
+  spec: IRunSpec,
+  app: string,
+  file: 'runscript' | 'test',
+  tree: IImageFacts['tree']
+): ICommand | IRefusal {
+  const path = appPath(app, file);
+  const what = file === 'test' ? 'tests' : file;
+  return hasFile(tree, path) ? command([path, ...spec.command]) : appRefusal(`No ${what} for contained app: ${app}`);
+}
+
+function appRefusal(message: string): IRefusal {
+  const fix = 'nbcontainer inspect --list-apps IMAGE lists the apps of an image';
+  return {
+    kind: 'refusal',
+    code: 'not-found',
+    step: 'application',
+    message,
+    reason: 'the image has nothing of it',
+    fix
+  };
 }
 
 function runCommand(

@@ -103,13 +103,14 @@ function processEnvironment({ host, spec, image, home, workingDirectory }: IEnvi
     BIND: binds,
     ENVIRONMENT: '/.singularity.d/env/91-environment.sh',
     ...(spec.noEval && { NO_EVAL: '1' }),
-    ...(spec.shell !== undefined && { SHELL: spec.shell })
+    ...(spec.shell !== undefined && { SHELL: spec.shell }),
+    ...(spec.app !== undefined && { APPNAME: spec.app })
   };
   for (const [key, value] of Object.entries(own)) {
     process.set(`APPTAINER_${key}`, value);
     process.set(`SINGULARITY_${key}`, value);
   }
-  process.set('APPTAINER_APPNAME', '');
+  process.set('APPTAINER_APPNAME', spec.app ?? '');
   process.set('APPTAINER_COMMAND', spec.action);
   if (host['PATH'] !== undefined) {
     process.set('USER_PATH', host['PATH']);
@@ -136,7 +137,15 @@ function scriptsOf(image: Pick<IImageFacts, 'environmentScripts' | 'config'>): I
 /** Images from before Singularity 2.3 have one script, at `/environment`. */
 const OLD_SCRIPT = 'environment';
 
-const KEPT = ['PWD', 'HOME', 'OPTIND', 'APPTAINER_NAME', 'APPTAINER_CONTAINER', 'SINGULARITY_SHELL'];
+const KEPT = [
+  'PWD',
+  'HOME',
+  'OPTIND',
+  'APPTAINER_NAME',
+  'APPTAINER_CONTAINER',
+  'SINGULARITY_SHELL',
+  'SINGULARITY_APPNAME'
+];
 
 function initialState(process: ReadonlyMap<string, string>, { account }: IEnvironmentRequest): State {
   const state: State = new Map();

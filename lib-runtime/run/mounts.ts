@@ -256,7 +256,7 @@ function sameZone(hostFile: string, imageLink: string | undefined): boolean {
 
 /** Root in a root that can be written to: packages bring accounts and a time zone, which no bind may stand in for. */
 function administers(spec: IRunSpec, account: IAccount): boolean {
-  return account.uid === 0 && (spec.writableTmpfs || spec.overlays.some(({ readOnly }) => !readOnly));
+  return account.uid === 0 && (spec.writable || spec.writableTmpfs || spec.overlays.some(({ readOnly }) => !readOnly));
 }
 
 function homeOf(

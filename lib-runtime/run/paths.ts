@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Which paths the planner will ask about: fact gathering looks at these and no others. Pure. */
 import type { IHostFacts } from '../host/facts.ts';
-import { TEST_SCRIPT } from './command.ts';
+import { appPath, TEST_SCRIPT } from './command.ts';
 import { LIBRARY_DIRECTORY } from './environment.ts';
 import { APT_SETTINGS } from './fake-root.ts';
 import { baseOf, isWithin, normalise } from './image-tree.ts';
@@ -76,6 +76,7 @@ export function imagePaths(spec: IRunSpec, host: IHostFacts): string[] {
       `${LIBRARY_DIRECTORY}/libcuda.so.1`,
       cwd,
       homeInside(spec, host),
+      ...(spec.app === undefined ? [] : [appPath(spec.app, 'runscript'), appPath(spec.app, 'test')]),
       ...(spec.shell === undefined ? [] : [normalise(spec.shell)]),
       ...(spec.workingDirectory === undefined ? [] : [hostPath(spec.workingDirectory, cwd)]),
       ...spec.binds.map(bind => hostPath(bind.target, cwd)),

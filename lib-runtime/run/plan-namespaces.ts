@@ -143,6 +143,9 @@ function inPlacePlan(input: IPlanInput, identity: IGranted, why: string): INames
   }
   const writable = chooseWritable(spec, host, identity.privileged);
   const merged = isMerged(host.root) && needsMerging(image.tree);
+  if (merged && spec.writable) {
+    return passedOver('in-place', '/bin and /lib of the image lie elsewhere than those of the host, and stay there');
+  }
   const tree = merged ? mergedListings(image.tree) : image.tree;
   const chosen = chooseRootfs(image, host, stage, identity.privileged, merged, spec.unsquash);
   const rootfs = withLayers(chosen, writable, input.overlays, stage, identity.privileged);

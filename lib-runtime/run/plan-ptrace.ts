@@ -96,6 +96,9 @@ function chooseTree({ spec, host, image }: IPlanInput): IChosenTree {
   }
   if (ofUser) {
     const { directory } = source;
+    if (spec.writable) {
+      return { rootfs: { kind: 'directory', directory }, confinement: [], notes: [] };
+    }
     const text = `PRoot cannot make ${directory} read-only: what may write it outside may write it inside; --writable-tmpfs uses a copy`;
     return { rootfs: { kind: 'directory', directory }, confinement: [], notes: [{ level: 'warning', text }] };
   }

@@ -14,6 +14,7 @@ import { ptracePlan } from './plan-ptrace.ts';
 import { hidePrivateDirectories } from './private-directories.ts';
 import type { INote, IRefusal, Plan } from './plan-types.ts';
 import type { IRunSpec } from './spec.ts';
+import { writableMounts, writableRefusal } from './writable-image.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -29,7 +30,7 @@ export function planRun(
   image: IImageFacts,
   environment: Variables
 ): Plan | IRefusal {
-  const spec = settleAccount(wishes, machine);
+  const { spec, notes: settled } = settle(wishes, machine);
   const host = spec.noUmask ? { ...machine, umask: 0o022 } : machine;
   const wrong = architectureRefusal(host, image);
   if (wrong !== undefined) {
@@ -43,11 +44,19 @@ export function planRun(
   if (unprivileged !== undefined) {
     return unprivileged;
   }
+  const unwritable = writableRefusal(spec, image);
+  if (unwritable !== undefined) {
+    return unwritable;
+  }
   const asked = containerMounts(spec, host, image);
   if (asked.kind === 'refusal') {
     return asked;
   }
-  const mounts = { ...asked, mounts: hidePrivateDirectories(asked.mounts, host, environment) };
+  const hidden = { ...asked, mounts: hidePrivateDirectories(asked.mounts, host, environment) };
+  const mounts = spec.writable ? writableMounts(hidden, image) : hidden;
+  if (mounts.kind === 'refusal') {
+    return mounts;
+  }
   const overlays = chooseOverlays(spec, host);
   if (overlays?.kind === 'refusal') {
     return overlays;
@@ -70,7 +79,7 @@ export function planRun(
     ...(overlays !== undefined && { overlays }),
     execution: { argv: [...inside.prefix, ...command.argv], environment: inside.variables }
   };
-  const notes = [...command.notes, ...inside.notes, ...privilegeNotes(spec, insideAccount(spec, host).uid)];
+  const notes = [...settled, ...command.notes, ...inside.notes, ...privilegeNotes(spec, insideAccount(spec, host).uid)];
   const reasons: IPassedOver[] = [];
   if (spec.engine !== 'ptrace') {
     const result = namespacesPlan(input);
@@ -101,8 +110,16 @@ export function planRun(
   };
 }
 
+/** Wishes that depend on who asks, or on each other. */
+function settle(wishes: IRunSpec, { account }: IHostFacts): { spec: IRunSpec; notes: readonly INote[] } {
+  const both = wishes.writable && wishes.writableTmpfs;
+  const spec = both ? { ...wishes, writableTmpfs: false } : wishes;
+  const text = 'Disabling --writable-tmpfs flag, mutually exclusive with --writable';
+  return { spec: settleAccount(spec, account), notes: both ? [{ level: 'warning', text }] : [] };
+}
+
 /** `--as root` asks for root in whatever way there is: root himself has it already. */
-function settleAccount(spec: IRunSpec, { account }: IHostFacts): IRunSpec {
+function settleAccount(spec: IRunSpec, account: IHostFacts['account']): IRunSpec {
   return spec.as === 'root' && account.uid !== 0 ? { ...spec, as: 'fakeroot', fakeroot: true } : spec;
 }
 

@@ -57,9 +57,13 @@ export interface IRunSpec {
   readonly limits?: ILimits;
   /** `--unsquash`: the image is unpacked, also where its squashfs could be mounted. */
   readonly unsquash: boolean;
+  /** `--writable`: an image that is a directory is changed in place. */
+  readonly writable: boolean;
   readonly writableTmpfs: boolean;
   /** `--overlay`, in the order given. */
   readonly overlays: readonly { readonly path: string; readonly readOnly: boolean }[];
+  /** `--app`: name of a SCIF app of the image. */
+  readonly app?: string;
   readonly nv: boolean;
   readonly shell?: string;
   readonly engine?: 'namespaces' | 'ptrace';
@@ -89,6 +93,7 @@ export const DEFAULT_SPEC: Omit<IRunSpec, 'action' | 'command'> = {
   addCapabilities: [],
   dropCapabilities: [],
   unsquash: false,
+  writable: false,
   writableTmpfs: false,
   overlays: [],
   nv: false,

@@ -90,7 +90,6 @@ describe('the small ones', () => {
       { level: 'warning', text: '--net has no effect: the network of the host is always shared' }
     ]);
   });
-
 });
 
 it('makes missing host directories with their mode, and leaves others', async () => {

@@ -16,10 +16,16 @@ const SKELETON_BYTES = 32 * MIB;
 export const COPY = '/@copy@';
 
 export type Writable =
-  { readonly kind: 'overlay'; readonly sizeBytes: number } | { readonly kind: 'copy'; readonly reason: string };
+  | { readonly kind: 'overlay'; readonly sizeBytes: number }
+  | { readonly kind: 'copy'; readonly reason: string }
+  /** The image itself. */
+  | { readonly kind: 'image' };
 
 /** How the root of the namespaces engine is made writable; undefined when it was not asked for. */
 export function chooseWritable(spec: IRunSpec, host: IHostFacts, privileged: boolean): Writable | undefined {
+  if (spec.writable) {
+    return { kind: 'image' };
+  }
   if (!spec.writableTmpfs) {
     return undefined;
   }
@@ -92,6 +98,18 @@ export function withWritable(
               userxattr: !privileged
             },
             reason: '--writable-tmpfs: changes go to memory and are gone at the end'
+          }
+        ]
+      };
+    case 'image':
+      return {
+        demand,
+        path,
+        notes,
+        steps: [
+          {
+            step: { op: 'bind', source: path, target: '/', flags: ['rec', 'nosuid', 'nodev'] },
+            reason: '--writable: changes go into the image'
           }
         ]
       };

@@ -93,7 +93,7 @@ describe('completion', () => {
   it.each([
     ['nbcontainer', 'e', ['exec']],
     ['nbcontainer', '--ver', ['--version', '--verbose']],
-    ['nbcontainer exec', '--writable', ['--writable-tmpfs']],
+    ['nbcontainer exec', '--writable', ['--writable', '--writable-tmpfs']],
     ['nbcontainer -q exec --nv', '--overl', ['--overlay']],
     ['nbcontainer cache', '', ['list', 'clean']],
     ['nbcontainer cache clean', '--d', ['--days', '--dry-run']],

@@ -72,10 +72,10 @@ describe('nbcontainer shim', () => {
   });
 
   it('says of a flag that is not honoured what to do, also where another follows', async () => {
-    for (const words of ['--writable', '--writable --cleanenv', '-w -e']) {
+    for (const words of ['--fusemount', '--fusemount --cleanenv', '--fusemount -e']) {
       const refused = await shell(`apptainer exec ${words} box.sif true`);
       expect(refused.status).toBe(255);
-      expect(refused.stderr).toContain('use --writable-tmpfs or --overlay DIR');
+      expect(refused.stderr).toContain('mount it on the host and bring it along with --bind');
     }
   });
 

@@ -52,7 +52,7 @@ export async function actionCommand(
       hostFacts(spec, environment, cwd)
     ]);
     const facts = await gatherImageFacts(image, { store, pathsOfInterest: imagePaths(spec, host) });
-    if (action === 'test' && !hasFile(facts.tree, TEST_SCRIPT)) {
+    if (action === 'test' && spec.app === undefined && !hasFile(facts.tree, TEST_SCRIPT)) {
       info('No test script was found in the image');
       return 0;
     }

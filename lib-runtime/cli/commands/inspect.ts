@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** inspect: what an image says of itself, in Apptainer's forms. */
+import type { IInspectAttributes } from '../../images/convention.ts';
 import { inspectImage } from '../../images/inspect.ts';
 import { openImage } from '../../images/open.ts';
 import { openStore } from '../../store/store.ts';
@@ -15,24 +16,35 @@ interface IValues {
   readonly helpfile?: boolean;
   readonly json?: boolean;
   readonly all?: boolean;
+  readonly app?: string;
+  readonly listApps?: boolean;
 }
 
-/** Without a flag: the labels, sorted. `--all` is JSON, as in Apptainer. */
+/** Without a flag: the labels, sorted. `--all` is JSON, as in Apptainer. `--app` shows an app in the image's place. */
 export async function inspectCommand(imageName: string, values: IValues): Promise<number> {
   const store = await openStore();
   const image = await openImage(imageName, { store, pull: false });
-  const { attributes } = await inspectImage(image);
+  const { attributes: whole } = await inspectImage(image);
+  if (values.listApps) {
+    Object.keys(whole.apps ?? {})
+      .sort()
+      .forEach(print);
+    return 0;
+  }
+  const attributes: IInspectAttributes = values.app === undefined ? whole : (whole.apps?.[values.app] ?? {});
   const texts = ['deffile', 'runscript', 'startscript', 'test', 'helpfile'] as const;
   const chosen = texts.filter(key => values.all || values[key]);
   const wantEnvironment = Boolean(values.all || values.environment);
   const wantLabels = Boolean(values.all || values.labels || (chosen.length === 0 && !wantEnvironment));
   if (values.json || values.all) {
     const shown = {
+      ...(values.all && whole.apps && values.app === undefined && { apps: whole.apps }),
       ...Object.fromEntries(chosen.map(key => [key, attributes[key]])),
       ...(wantEnvironment && { environment: attributes.environment }),
       ...(wantLabels && { labels: attributes.labels })
     };
-    print(JSON.stringify({ data: { attributes: shown }, type: 'container' }, null, '\t'));
+    const named = values.app === undefined ? shown : { apps: { [values.app]: shown } };
+    print(JSON.stringify({ data: { attributes: named }, type: 'container' }, null, '\t'));
     return 0;
   }
   for (const key of chosen) {
@@ -43,7 +55,7 @@ export async function inspectCommand(imageName: string, values: IValues): Promis
   }
   if (wantEnvironment) {
     for (const [path, text] of Object.entries(attributes.environment ?? {})) {
-      print(`=== /.singularity.d/${path.replace(/^\/?\.singularity\.d\//, '')} ===\n${text}`);
+      print(`=== /${path.replace(/^\/?(?=\.singularity\.d\/|scif\/)/, '')} ===\n${text}\n\n`);
     }
   }
   if (wantLabels) {
