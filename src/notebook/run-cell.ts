@@ -32,6 +32,8 @@ export async function runCell(panel: NotebookPanel, choice: INotebookChoice, opt
     say(trans.__('The notebook waits for your input: answer it first'));
     return;
   }
+  // A notebook that was just opened still starts its kernel.
+  await session.ready;
   if (session.hasNoKernel && (await session.startKernel())) {
     await options.dialogs?.selectKernel(session);
   }
