@@ -144,7 +144,7 @@ export function withSingleId(steps: readonly IPlannedStep[]): IPlannedStep[] {
       const unshare: Unshare = { op: 'unshare', namespaces, uidMap: own(uidMap), gidMap: own(gidMap) };
       return [{ step: unshare, reason: 'newuidmap grants no range: the own id is root, the only one' }];
     }
-    return step.op === 'no-new-privileges' ? [planned, FAKE_ROOT] : [planned];
+    return step.op === 'chdir' ? [FAKE_ROOT, planned] : [planned];
   });
 }
 

@@ -53,8 +53,7 @@ export function isolationUnderPtrace(spec: IRunSpec): INote[] {
     spec.pid && '--pid',
     spec.ipc && '--ipc',
     spec.uts && '--uts',
-    spec.userNamespace && '--userns',
-    spec.fakeroot && '--fakeroot'
+    spec.userNamespace && '--userns'
   ].filter(Boolean);
   const text = `the ptrace engine makes no namespaces: ${flags.join(', ')} ${flags.length > 1 ? 'have' : 'has'} no effect`;
   return flags.length === 0 ? [] : [{ level: 'warning', text }];

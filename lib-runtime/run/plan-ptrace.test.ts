@@ -6,7 +6,7 @@ import { formatPlan } from './dry-run.ts';
 import { planRun } from './plan.ts';
 import type { IPtracePlan, IRefusal, Plan } from './plan-types.ts';
 import type { IRunSpec } from './spec.ts';
-import { COLAB, DEBIAN, execSpec, HELLO, hostFacts, imageFacts, ROOT } from './testing.ts';
+import { COLAB, DEBIAN, execSpec, HELLO, hostFacts, imageFacts, listing, ROOT } from './testing.ts';
 
 const PROOT = { tools: { proot: '/usr/bin/proot' } };
 /** Kaggle: docker's default seccomp and AppArmor. */
@@ -154,6 +154,43 @@ describe('a ptrace plan', () => {
     expect(said[0]?.text).toContain(note);
     expect(said[0]?.level).toBe(note === YOURS || tree === '/my/sandbox' ? 'warning' : 'info');
     expect(formatPlan(result).includes('without CAP_CHOWN')).toBe(givenUp.length > 0);
+  });
+
+  const FAKED = '--fakeroot: PRoot pretends that you are root; who files are given to is not kept';
+  it.each<[string, Partial<IRunSpec>, readonly string[] | undefined, boolean]>([
+    ['a user', {}, undefined, true],
+    ['a user with a copy', { writableTmpfs: true }, undefined, true],
+    ['root, who may not give away files of the store', {}, DOCKER, true],
+    ['root with a copy, where a chown is a real one', { writableTmpfs: true }, DOCKER, false]
+  ])('pretends to be root with --fakeroot: %s', (_, spec, capabilities, said) => {
+    const host = capabilities === undefined ? {} : { ...ROOT, ...PROOT, capabilities };
+    const apt = { ...DEBIAN, '/etc': [...(DEBIAN['/etc'] ?? []), ...listing('apt/')] };
+    const tree = { ...apt, '/etc/apt': listing('apt.conf.d/'), '/etc/apt/apt.conf.d': [] };
+    const result = ptrace(plan({ fakeroot: true, ...spec }, host, KAGGLE, imageFacts(tree)));
+    expect(result.arguments[4]).toBe('-0');
+    expect(Object.values(result.files)).toContain('APT::Sandbox::User "root";\n');
+    expect(result.notes.some(({ text }) => text === FAKED)).toBe(said);
+    expect(result.execution.environment['HOME']).toBe('/root');
+  });
+
+  it('becomes an account inside with --as user, which gets the private directories', () => {
+    const account = { uid: 1002, gid: 1002, name: 'user', gecos: '', home: '/home/user', shell: '/bin/sh' };
+    const unprivileged = {
+      account: { ...account, groups: [{ gid: 1002, name: 'user' }] },
+      origin: 'an id that nobody has here',
+      hasHome: false,
+      workingDirectory: { enter: true, write: false }
+    };
+    const host = { ...ROOT, ...PROOT, capabilities: [...DOCKER], unprivileged };
+    const result = ptrace(plan({ as: 'user' }, host));
+    expect(result.owner).toMatchObject({ uid: 1002, gid: 1002 });
+    expect(result.confinement).toEqual(['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER']);
+    expect(result.steps[1]?.step).toEqual({ op: 'account', uid: 1002, gid: 1002, groups: [1002] });
+    expect(result.arguments).not.toContain('-0');
+    expect(result.arguments.join(' ')).toContain('-b @directory-0@:/home/user');
+    expect(result.notes.map(({ text }) => text).join()).toContain(
+      'can read but not write the working directory /content'
+    );
   });
 
   it('is taken when asked for', () => {

@@ -2,7 +2,8 @@
 /** Plans of the ptrace engine: what the mounts become as arguments of PRoot (runtimes.md 5.3). Pure. */
 import type { IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
-import { errnoText, insideAccount } from './identity.ts';
+import { fakeRootMounts } from './fake-root.ts';
+import { accountDrop, errnoText, insideAccount } from './identity.ts';
 import { baseOf, findInImage } from './image-tree.ts';
 import type { Mount } from './mounts.ts';
 import { type IPassedOver, type IPlanInput, passedOver } from './plan-namespaces.ts';
@@ -37,9 +38,14 @@ export function ptracePlan(input: IPlanInput, reasons: readonly IPassedOver[]): 
   if (!host.probes.ptrace.ok) {
     return passedOver('ptrace', `tracing a process is denied here${errnoText(host.probes.ptrace)}`);
   }
+  const drop = accountDrop(input.spec, host);
+  if ('kind' in drop) {
+    return drop;
+  }
   const { rootfs, confinement, notes } = chooseTree(input);
+  const root = fakeRoot(input, rootfs);
   const binder = new Binder(input);
-  for (const mount of mounts.mounts) {
+  for (const mount of [...mounts.mounts, ...root.mounts]) {
     const refusal = binder.add(mount);
     if (refusal !== undefined) {
       return refusal;
@@ -51,19 +57,21 @@ export function ptracePlan(input: IPlanInput, reasons: readonly IPassedOver[]): 
     root: 'proot',
     rootfs,
     program,
-    // PRoot's own user id emulation (-0, -i) is left out: the caller is who he is.
-    arguments: ['-r', rootfs.directory, '-w', '/', ...binder.words],
-    confinement,
+    arguments: ['-r', rootfs.directory, '-w', '/', ...root.words, ...binder.words],
+    // To become somebody else takes a capability, which goes with root then.
+    confinement: drop.steps.length > 0 ? confinement.filter(name => name !== 'CAP_SETUID') : confinement,
+    ...(drop.steps.length > 0 && { owner: insideAccount(input.spec, host) }),
     files: binder.files,
     directories: binder.directories,
     steps: [
       { step: { op: 'umask', mask: host.umask }, reason: "the caller's umask" },
+      ...drop.steps,
       ...privilegeSteps(input.spec, host, insideAccount(input.spec, host).uid, host.probes['seccomp-filter'].ok),
       ...(host.probes['seccomp-filter'].ok ? [OLD_CALLS] : []),
       { step: { op: 'chdir', candidates: mounts.workingDirectories }, reason: 'where the command starts' }
     ],
     execution,
-    notes: [...engineNotes(input, reasons), ...notes, ...binder.notes, ...mounts.notes]
+    notes: [...engineNotes(input, reasons), ...drop.notes, ...root.notes, ...notes, ...binder.notes, ...mounts.notes]
   };
 }
 
@@ -79,6 +87,26 @@ const GIVEN_UP: ReadonlySet<string> = new Set(
     .split(' ')
     .map(name => `CAP_${name}`)
 );
+
+interface IFakeRoot {
+  readonly words: readonly string[];
+  readonly mounts: readonly Mount[];
+  readonly notes: readonly INote[];
+}
+
+/**
+ * --fakeroot: PRoot's own pretence (-0). With real root a chown is really done where it may be; to become somebody else
+ * is pretended in any case, as the files of the image may lie where nobody else can go.
+ */
+function fakeRoot({ spec, host, image }: IPlanInput, rootfs: RootfsDemand): IFakeRoot {
+  const { account, capabilities } = host;
+  if (!spec.fakeroot) {
+    return { words: [], mounts: [], notes: [] };
+  }
+  const keeps = account.uid === 0 && rootfs.kind === 'copy' && capabilities.includes('CAP_CHOWN');
+  const text = '--fakeroot: PRoot pretends that you are root; who files are given to is not kept';
+  return { words: ['-0'], mounts: fakeRootMounts(image.tree), notes: keeps ? [] : [{ level: 'info', text }] };
+}
 
 interface IChosenTree {
   readonly rootfs: Extract<RootfsDemand, { readonly directory: string }>;
@@ -96,9 +124,6 @@ function chooseTree({ spec, host, image }: IPlanInput): IChosenTree {
   }
   if (ofUser) {
     const { directory } = source;
-    if (spec.writable) {
-      return { rootfs: { kind: 'directory', directory }, confinement: [], notes: [] };
-    }
     const text = `PRoot cannot make ${directory} read-only: what may write it outside may write it inside; --writable-tmpfs uses a copy`;
     return { rootfs: { kind: 'directory', directory }, confinement: [], notes: [{ level: 'warning', text }] };
   }

@@ -56,11 +56,13 @@ Summary: a package for tests
 License: BSD
 BuildArch: noarch
 AutoReqProv: no
+Provides: /bin/sh
 %description
 A package for tests.
 %install
 mkdir -p %{buildroot}/usr/bin %{buildroot}/etc %{buildroot}/var/lib/nbc-rpm-demo
-printf '#!/bin/sh\\\\necho demo of rpm\\\\n' > %{buildroot}/usr/bin/nbc-rpm-demo
+echo '#!/bin/sh' > %{buildroot}/usr/bin/nbc-rpm-demo
+echo 'echo demo of rpm' >> %{buildroot}/usr/bin/nbc-rpm-demo
 echo secret > %{buildroot}/etc/nbc-rpm-demo.conf
 %pre
 /usr/sbin/groupadd -r nbcrpm
