@@ -294,3 +294,39 @@ async def test_what_runs_is_activity_and_looking_is_not(jp_fetch: Any, jp_server
 def test_the_api_is_that_of_the_daemon() -> None:
     source = (ROOT / "lib-runtime" / "api" / "routes.ts").read_text()
     assert re.findall(r"^export const API_VERSION = (\d+);$", source, re.MULTILINE) == [str(API_VERSION)]
+
+
+class TestShell:
+    """A terminal in a container, all the way from a window to `id`."""
+
+    @staticmethod
+    async def _until(socket: Any, text: bytes) -> bytes:
+        """Reads until a text is seen, acknowledging as a terminal does."""
+        seen = b""
+        while text not in seen:
+            message = await asyncio.wait_for(socket.read_message(), 30)
+            assert isinstance(message, bytes), f"the shell ended after {seen!r}"
+            if message[0] in (0, 3):
+                seen += message[1:] if message[0] == 0 else message[5:]
+            if message[0] == 0:
+                await socket.write_message(b"\1" + (len(message) - 1).to_bytes(4, "big"), binary=True)
+        return seen
+
+    async def test_answers_and_is_still_there_after_a_reload(self, jp_fetch: Any, jp_ws_fetch: Any) -> None:
+        shell = json.loads((await _post(jp_fetch, "shells", body={"image": str(SAMPLE), "cols": 80, "rows": 24})).body)
+        path = (*API, "shells", shell["id"], "socket")
+        socket = await jp_ws_fetch(*path)
+        await socket.write_message(b"\2" + (80).to_bytes(2, "big") + (24).to_bytes(2, "big"), binary=True)
+        await socket.write_message(b"\0echo made=$SAMPLE\r", binary=True)
+        await self._until(socket, b"made=made from Debian packages")
+        socket.close()
+        # Another window of the same shell: its screen comes first.
+        socket = await jp_ws_fetch(*path)
+        await socket.write_message(b"\2" + (80).to_bytes(2, "big") + (24).to_bytes(2, "big"), binary=True)
+        await self._until(socket, b"made=made from Debian packages")
+        await jp_fetch(*API, "shells", shell["id"], method="DELETE")
+        while await asyncio.wait_for(socket.read_message(), 30) is not None:
+            pass
+        gone = await jp_ws_fetch(*API, "shells", "nobody", "socket")
+        assert await asyncio.wait_for(gone.read_message(), 30) is None
+        assert gone.close_code == 4404
