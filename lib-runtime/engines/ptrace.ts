@@ -5,9 +5,9 @@
  * are the same as with the namespaces engine (PRoot 5.1 itself turns every signal into status 255).
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { asContainerError, ContainerError } from '../support/errors.ts';
 import { passesInterrupts } from './foreground.ts';
@@ -28,8 +28,6 @@ export interface IPtraceLaunch {
   readonly directories: readonly string[];
   /** Numbers of the capabilities that PRoot and all below it give up first; none: it keeps what the caller has. */
   readonly confinement?: readonly number[];
-  /** The account that the command becomes, when that is not the caller's own: the directories above are given to it. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
   /** Performed inside, before the command: umask, no-new-privileges, chdir. */
   readonly steps: readonly IPlannedStep[];
   readonly execution: IExecution;
@@ -60,10 +58,6 @@ export async function launchPtrace(plan: IPtraceLaunch, options: ILaunchOptions)
     const confined = plan.confinement?.length ? [launcher, 'confine', plan.confinement.join(',')] : [];
     const proot = [...confined, plan.program] as const;
     const abilities = testProot(proot, launcher, directory);
-    if (plan.owner !== undefined) {
-      await assertReachable(plan.arguments[plan.arguments.indexOf('-r') + 1] ?? '/', plan.owner.uid);
-      await chmod(directory, 0o711); // PRoot's own loader lies there as well
-    }
     const paths = await generate(plan, directory);
     const fill = (text: string): string =>
       text.replace(/@([\w-]+)@/g, (whole, name: string) => paths.get(name) ?? whole);
@@ -94,29 +88,9 @@ async function generate(plan: IPtraceLaunch, directory: string): Promise<Map<str
   for (const name of plan.directories) {
     const path = join(directory, `directory-${paths.size}`);
     await mkdir(path, { mode: 0o700 });
-    if (plan.owner !== undefined) {
-      await chown(path, plan.owner.uid, plan.owner.gid);
-    }
     paths.set(name, path);
   }
   return paths;
-}
-
-/** PRoot only renames paths: another account must be able to walk to the image's files, wherever they lie. */
-async function assertReachable(tree: string, uid: number): Promise<void> {
-  for (let path = tree; path !== '/'; path = dirname(path)) {
-    const status = await stat(path);
-    const bits = status.uid === uid ? status.mode >> 6 : status.mode;
-    if ((bits & 1) === 0) {
-      throw new ContainerError({
-        code: 'permission',
-        step: 'launch: ptrace',
-        message: `uid ${uid} cannot reach the image's files below ${path}`,
-        reason: `others may not enter ${path} (mode ${(status.mode & 0o7777).toString(8)}), and PRoot has no mounts to show them elsewhere`,
-        fix: 'Set NBCONTAINER_HOME to a directory that everybody may enter, such as one below /var/tmp'
-      });
-    }
-  }
 }
 
 export interface IProotAbilities {

@@ -3,7 +3,7 @@
 import type { IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import { fakeRootMounts } from './fake-root.ts';
-import { accountDrop, errnoText, insideAccount } from './identity.ts';
+import { errnoText, insideAccount } from './identity.ts';
 import { baseOf, findInImage } from './image-tree.ts';
 import type { Mount } from './mounts.ts';
 import { type IPassedOver, type IPlanInput, passedOver } from './plan-namespaces.ts';
@@ -38,14 +38,10 @@ export function ptracePlan(input: IPlanInput, reasons: readonly IPassedOver[]): 
   if (!host.probes.ptrace.ok) {
     return passedOver('ptrace', `tracing a process is denied here${errnoText(host.probes.ptrace)}`);
   }
-  const drop = accountDrop(input.spec, host);
-  if ('kind' in drop) {
-    return drop;
-  }
   const { rootfs, confinement, notes } = chooseTree(input);
-  const root = fakeRoot(input, rootfs);
+  const pretended = pretence(input, rootfs);
   const binder = new Binder(input);
-  for (const mount of [...mounts.mounts, ...root.mounts]) {
+  for (const mount of [...mounts.mounts, ...pretended.mounts]) {
     const refusal = binder.add(mount);
     if (refusal !== undefined) {
       return refusal;
@@ -57,21 +53,18 @@ export function ptracePlan(input: IPlanInput, reasons: readonly IPassedOver[]): 
     root: 'proot',
     rootfs,
     program,
-    arguments: ['-r', rootfs.directory, '-w', '/', ...root.words, ...binder.words],
-    // To become somebody else takes a capability, which goes with root then.
-    confinement: drop.steps.length > 0 ? confinement.filter(name => name !== 'CAP_SETUID') : confinement,
-    ...(drop.steps.length > 0 && { owner: insideAccount(input.spec, host) }),
+    arguments: ['-r', rootfs.directory, '-w', '/', ...pretended.words, ...binder.words],
+    confinement,
     files: binder.files,
     directories: binder.directories,
     steps: [
       { step: { op: 'umask', mask: host.umask }, reason: "the caller's umask" },
-      ...drop.steps,
       ...privilegeSteps(input.spec, host, insideAccount(input.spec, host).uid, host.probes['seccomp-filter'].ok),
       ...(host.probes['seccomp-filter'].ok ? [OLD_CALLS] : []),
       { step: { op: 'chdir', candidates: mounts.workingDirectories }, reason: 'where the command starts' }
     ],
     execution,
-    notes: [...engineNotes(input, reasons), ...drop.notes, ...root.notes, ...notes, ...binder.notes, ...mounts.notes]
+    notes: [...engineNotes(input, reasons), ...pretended.notes, ...notes, ...binder.notes, ...mounts.notes]
   };
 }
 
@@ -88,18 +81,24 @@ const GIVEN_UP: ReadonlySet<string> = new Set(
     .map(name => `CAP_${name}`)
 );
 
-interface IFakeRoot {
+interface IPretence {
   readonly words: readonly string[];
   readonly mounts: readonly Mount[];
   readonly notes: readonly INote[];
 }
 
 /**
- * --fakeroot: PRoot's own pretence (-0). With real root a chown is really done where it may be; to become somebody else
- * is pretended in any case, as the files of the image may lie where nobody else can go.
+ * Who PRoot says that the caller is. --fakeroot (-0): with real root a chown is really done where it may be; to become
+ * somebody else is pretended in any case, as the files of the image may lie where nobody else can go. For the same
+ * reason `--as user` (-i) is a pretence, too: PRoot has no mounts to show a store in /root to another account.
  */
-function fakeRoot({ spec, host, image }: IPlanInput, rootfs: RootfsDemand): IFakeRoot {
-  const { account, capabilities } = host;
+function pretence({ spec, host, image }: IPlanInput, rootfs: RootfsDemand): IPretence {
+  const { account, capabilities, unprivileged } = host;
+  if (spec.as === 'user' && account.uid === 0 && unprivileged !== undefined) {
+    const { uid, gid, name } = unprivileged.account;
+    const text = `--as user: PRoot pretends that root is uid ${uid} (${name}); what it writes belongs to root outside`;
+    return { words: ['-i', `${uid}:${gid}`], mounts: [], notes: [{ level: 'info', text }] };
+  }
   if (!spec.fakeroot) {
     return { words: [], mounts: [], notes: [] };
   }
@@ -124,6 +123,9 @@ function chooseTree({ spec, host, image }: IPlanInput): IChosenTree {
   }
   if (ofUser) {
     const { directory } = source;
+    if (spec.writable) {
+      return { rootfs: { kind: 'directory', directory }, confinement: [], notes: [] };
+    }
     const text = `PRoot cannot make ${directory} read-only: what may write it outside may write it inside; --writable-tmpfs uses a copy`;
     return { rootfs: { kind: 'directory', directory }, confinement: [], notes: [{ level: 'warning', text }] };
   }

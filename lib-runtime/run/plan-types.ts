@@ -59,8 +59,6 @@ export interface IPtracePlan {
   readonly files: Readonly<Record<string, string>>;
   /** Empty private directories, removed afterwards; `@NAME@` likewise. */
   readonly directories: readonly string[];
-  /** Whose those files and directories are, when the command is not the caller's own account. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
   /** What the launcher does inside, under PRoot, before the command: umask, no-new-privileges, chdir. */
   readonly steps: readonly IPlannedStep[];
   readonly execution: IExecution;
