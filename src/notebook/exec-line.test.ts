@@ -73,11 +73,12 @@ describe('other notebooks', () => {
     expect(said).toBe(`exec|docker://debian:12|bash|-c|echo "it's"; exit 3|`);
   });
 
-  it('R: words for system2, each quoted for the shell that it uses', () => {
-    const written = code(cell(`cat("a b")`, { language: 'R', image: 'r base.sif' }));
-    expect(written).toContain(
-      `system2("nbcontainer", c("exec", "'r base.sif'", "Rscript", "-e", "'cat(\\"a b\\")'"), `
+  it('R: a file for the image’s Rscript, words quoted for the shell that system2 uses', () => {
+    const written = code(
+      cell('cat("a~+~b \\u00e9")\n# é', { language: 'R', image: 'r base.sif', options: { nv: true } })
     );
+    expect(written).toContain('writeLines("cat(\\"a~+~b \\\\u00e9\\")\\n# é", cell, useBytes = TRUE)');
+    expect(written).toContain(`words <- c("exec", "--nv", bind, "'r base.sif'", "Rscript", shQuote(cell))`);
   });
 });
 

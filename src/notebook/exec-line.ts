@@ -40,9 +40,9 @@ export function planCell(cell: ICell): CellPlan {
     case 'ipython':
       return planPython(cell);
     case 'bash':
-      return planWords(cell, ['bash', '-c'], words => `${quoteLine(words)} </dev/null`);
+      return inBash(cell);
     case 'r':
-      return planWords(cell, ['Rscript', '-e'], inR);
+      return inR(cell);
     default:
       return { kind: 'refused', problem: 'language', what: cell.language };
   }
@@ -102,24 +102,40 @@ function literal(text: string): string {
   );
 }
 
-/** For kernels without magics: the command line itself, the cell as one word of it. */
-function planWords(cell: ICell, interpreter: readonly string[], write: (words: string[]) => string): CellPlan {
-  if (new TextEncoder().encode(cell.source).length > MAX_WORD || cell.source.includes('\0')) {
-    return { kind: 'refused', problem: 'too-long', what: cell.language };
+/** Kernels without magics are given the command line itself. Here the cell is one of its words. */
+function inBash({ source, image, options }: ICell): CellPlan {
+  if (new TextEncoder().encode(source).length > MAX_WORD || source.includes('\0')) {
+    return { kind: 'refused', problem: 'too-long', what: 'bash' };
   }
-  const words = ['nbcontainer', 'exec', ...optionWords(cell.options), cell.image, ...interpreter, cell.source];
-  return { kind: 'run', code: write(words) };
+  const words = ['nbcontainer', 'exec', ...optionWords(options), image, 'bash', '-c', source];
+  return { kind: 'run', code: `${quoteLine(words)} </dev/null` };
 }
 
-/** R's system2 puts its words into a shell's line, so that they come quoted. Its output is shown when it has ended. */
-function inR([program = '', ...words]: readonly string[]): string {
-  const line = words.map(word => literal(quoteLine([word]))).join(', ');
-  return [
-    'local({',
-    `  out <- suppressWarnings(system2(${literal(program)}, c(${line}), stdout = TRUE, stderr = TRUE, stdin = "/dev/null"))`,
-    '  if (length(out) > 0) cat(out, sep = "\\n")',
-    '  status <- attr(out, "status")',
-    '  if (!is.null(status)) stop("exit status ", status, call. = FALSE)',
-    '})'
-  ].join('\n');
+/**
+ * A file of R's own, since `Rscript -e` rewrites what it is given. system2 puts its words into a shell's line, so they
+ * come quoted. The output is shown when all of it is there.
+ */
+function inR({ source, image, options }: ICell): CellPlan {
+  if (source.includes('\0')) {
+    return { kind: 'refused', problem: 'too-long', what: 'R' };
+  }
+  const quoted = (words: readonly string[]): string => words.map(word => literal(quoteLine([word]))).join(', ');
+  const before = quoted(['exec', ...optionWords(options)]);
+  return {
+    kind: 'run',
+    code: [
+      '(function() {',
+      '  cell <- tempfile("cell", fileext = ".R")',
+      '  on.exit(unlink(cell))',
+      `  writeLines(${literal(source)}, cell, useBytes = TRUE)`,
+      '  bind <- shQuote(paste0("--bind=", cell, ":", cell, ":ro"))',
+      `  words <- c(${before}, bind, ${quoted([image, 'Rscript'])}, shQuote(cell))`,
+      '  out <- suppressWarnings(',
+      '    system2("nbcontainer", words, stdout = TRUE, stderr = TRUE, stdin = "/dev/null"))',
+      '  writeLines(out)',
+      '  status <- attr(out, "status")',
+      '  if (!is.null(status)) stop("exit status ", status, call. = FALSE)',
+      '})()'
+    ].join('\n')
+  };
 }
