@@ -41,6 +41,7 @@ const OPEN_ARGS = {
     command: { type: 'array', items: { type: 'string' }, description: 'In place of the shell of the image' },
     name: { type: 'string', description: 'What the tab is called' },
     id: { type: ['string', 'null'], description: 'Id of a shell that was started before: it is shown' },
+    tab: { type: 'string', description: 'Name of a tab that is restored' },
     isLauncher: { type: 'boolean', description: 'For a card of the launcher' }
   }
 } as const;

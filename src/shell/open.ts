@@ -21,7 +21,12 @@ export async function openShell(
   if (typeof args['id'] === 'string') {
     const known = containers.shells.find(({ id }) => id === args['id']);
     const request = given ?? (known && { image: known.image });
-    return tabs.open({ id: args['id'], ...(request && { request }) });
+    const tab = typeof args['tab'] === 'string' ? args['tab'] : undefined;
+    return tabs.open({ id: args['id'], ...(request && { request }) }, tab);
+  }
+  if (args['id'] === null) {
+    // The page was left before there was one. What is restored starts nothing.
+    throw new Error('no shell was started in this tab');
   }
   let image = given?.image;
   if (image === undefined && typeof args['path'] === 'string') {

@@ -39,8 +39,8 @@ export const shellPlugin: JupyterFrontEndPlugin<void> = {
       // With an id the command attaches, and starts nothing; what it was started with is for "Start again".
       void restorer.restore(tabs.tracker, {
         command: CommandIDs.openShell,
-        args: ({ content }) => ({ ...content.source.request, id: content.shellId ?? null }),
-        name: ({ content }) => content.shellId ?? '',
+        args: tab => ({ ...tab.content.source.request, id: tab.content.shellId ?? null, tab: tabs.nameOf(tab) }),
+        name: tab => tabs.nameOf(tab),
         when: settings.ready
       });
     }

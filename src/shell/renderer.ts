@@ -16,15 +16,18 @@ const PAUSE = 1000;
 
 export class Renderer implements IDisposable {
   private readonly terminal: Terminal;
+  private readonly onChange: () => void;
   private choice: RendererChoice = 'auto';
   private shown = false;
   private losses = 0;
   private addon: { dispose(): void } | undefined;
-  private loading = false;
+  private loading: Promise<void> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(terminal: Terminal) {
+  /** `onChange`: another renderer draws now, and its letters are of another width. */
+  constructor(terminal: Terminal, onChange: () => void) {
     this.terminal = terminal;
+    this.onChange = onChange;
   }
 
   isDisposed = false;
@@ -42,16 +45,17 @@ export class Renderer implements IDisposable {
     }
   }
 
-  /** Whether the terminal can be seen; it must be open by then. */
-  show(shown: boolean): void {
+  /** Whether the terminal can be seen; it must be open by then. Settles when it is known what draws. */
+  async show(shown: boolean): Promise<void> {
     this.shown = shown;
     this.settle();
+    await this.loading;
   }
 
   dispose(): void {
     this.isDisposed = true;
     clearTimeout(this.timer);
-    this.drop();
+    this.addon?.dispose();
   }
 
   private settle(): void {
@@ -60,9 +64,8 @@ export class Renderer implements IDisposable {
     if (!wanted) {
       this.drop();
     } else if (!this.addon && !this.loading && (this.choice === 'webgl' || canDraw())) {
-      this.loading = true;
-      void this.load().finally(() => {
-        this.loading = false;
+      this.loading = this.load().finally(() => {
+        this.loading = undefined;
       });
     }
   }
@@ -82,6 +85,7 @@ export class Renderer implements IDisposable {
       });
       this.terminal.loadAddon(addon);
       this.addon = addon;
+      this.onChange();
     } catch {
       // No WebGL 2, or the chunk did not come: HTML draws already.
       addon?.dispose();
@@ -92,29 +96,50 @@ export class Renderer implements IDisposable {
   private drop(): void {
     const { addon } = this;
     this.addon = undefined;
-    addon?.dispose();
+    if (addon) {
+      addon.dispose();
+      this.onChange();
+    }
   }
 }
 
-let honest: boolean | undefined;
+let worth: boolean | undefined;
+
+/** Whether WebGL will do better than HTML on this machine; found out once. */
+function canDraw(): boolean {
+  worth ??= hasGpu() && isHonest();
+  return worth;
+}
+
+/**
+ * Drawn by the processor (a virtual machine, a remote desktop) WebGL is several times slower than HTML: a flood took
+ * seconds to stop instead of tenths of one.
+ */
+function hasGpu(): boolean {
+  const canvas = document.createElement('canvas');
+  const context = canvas.getContext('webgl2', { failIfMajorPerformanceCaveat: true });
+  if (!context) {
+    return false;
+  }
+  const names = context.getExtension('WEBGL_debug_renderer_info');
+  const name = names ? String(context.getParameter(names.UNMASKED_RENDERER_WEBGL)) : '';
+  context.getExtension('WEBGL_lose_context')?.loseContext();
+  return !/swiftshader|llvmpipe|software|basic render/i.test(name);
+}
 
 /**
  * Whether what is drawn on a canvas can be read back as it was. Browsers that hide their user's traces change it, and
  * text would come out blank or in rainbow colours.
  */
-function canDraw(): boolean {
-  if (honest === undefined) {
-    const canvas = document.createElement('canvas');
-    canvas.width = canvas.height = 8;
-    const context = canvas.getContext('2d', { willReadFrequently: true });
-    if (context) {
-      context.fillStyle = 'rgb(17, 119, 204)';
-      context.fillRect(0, 0, 8, 8);
-      const { data } = context.getImageData(0, 0, 8, 8);
-      honest = data.every((value, at) => value === [17, 119, 204, 255][at % 4]);
-    } else {
-      honest = false;
-    }
+function isHonest(): boolean {
+  const canvas = document.createElement('canvas');
+  canvas.width = canvas.height = 8;
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  if (!context) {
+    return false;
   }
-  return honest;
+  const color = [17, 119, 204, 255];
+  context.fillStyle = `rgb(${color.slice(0, 3).join(', ')})`;
+  context.fillRect(0, 0, 8, 8);
+  return context.getImageData(0, 0, 8, 8).data.every((value, at) => value === color[at % 4]);
 }

@@ -3,6 +3,7 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { type IThemeManager, MainAreaWidget, Notification, WidgetTracker } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { UUID } from '@lumino/coreutils';
 import { CommandIDs } from '../commands.ts';
 import type { ISettings } from '../settings.ts';
 import type { IContainers } from '../tokens.ts';
@@ -21,7 +22,8 @@ export interface IShellTabsOptions {
 /** Remembers in the browser that the user knows what closing a tab does. */
 const TOLD = 'nbcontainer:shell-goes-on';
 
-let count = 0;
+/** Of the ids of tabs. */
+const PREFIX = 'nbcontainer-shell-';
 
 export class ShellTabs {
   readonly tracker = new WidgetTracker<ShellTab>({ namespace: 'nbcontainer-shell' });
@@ -39,8 +41,16 @@ export class ShellTabs {
     return this.tracker.find(({ content }) => content.shellId === id);
   }
 
-  /** Shows the shell in its tab, or in a new one. */
-  async open(source: IShellSource): Promise<ShellTab> {
+  /** What a tab is kept by across reloads of the page. */
+  nameOf(tab: ShellTab): string {
+    return tab.id.slice(PREFIX.length);
+  }
+
+  /**
+   * Shows the shell in its tab, or in a new one.
+   * @param name of a tab that is restored
+   */
+  async open(source: IShellSource, name: string = UUID.uuid4()): Promise<ShellTab> {
     const { app } = this._options;
     const known = source.id === undefined ? undefined : this.find(source.id);
     if (known) {
@@ -51,25 +61,15 @@ export class ShellTabs {
     const { containers, settings, themes, trans } = this._options;
     const content = new ShellView({ containers, settings, themes, trans, source });
     const tab = new MainAreaWidget({ content });
-    tab.id = `nbcontainer-shell-${++count}`;
+    tab.id = `${PREFIX}${name}`;
     tab.toolbar.hide();
     content.closeRequested.connect(() => tab.close());
-    content.started.connect(() => void this._track(tab));
+    content.started.connect(() => void this.tracker.save(tab));
     tab.disposed.connect(() => this._closed(content));
-    if (source.id !== undefined) {
-      await this._track(tab);
-    }
+    // First, or the page's layout would be kept without it.
+    await this.tracker.add(tab);
     this._place(tab);
     return tab;
-  }
-
-  /** A tab is restored by the id of its shell: before there is one, it is not kept. */
-  private async _track(tab: ShellTab): Promise<void> {
-    if (this.tracker.has(tab)) {
-      await this.tracker.save(tab);
-    } else {
-      await this.tracker.add(tab);
-    }
   }
 
   /** Notebook 7 has room for one document in its main area; what comes beside it lies below. */

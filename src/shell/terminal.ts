@@ -51,6 +51,16 @@ function addStyle(): void {
   }
 }
 
+/** In CSS pixels, as the browser measures it; 0 where it cannot. */
+function letterWidth(family: string, size: number): number {
+  const context = document.createElement('canvas').getContext('2d');
+  if (!context) {
+    return 0;
+  }
+  context.font = `${size}px ${family}`;
+  return context.measureText('W').width;
+}
+
 export class ShellTerminal implements IDisposable {
   readonly search = new SearchAddon({ highlightLimit: 1000 });
   private readonly host: HTMLElement;
@@ -74,7 +84,7 @@ export class ShellTerminal implements IDisposable {
       macOptionIsMeta: false,
       linkHandler: { activate: (_event, address) => handlers.onLink(address, false), allowNonHttpProtocols: false }
     });
-    this.renderer = new Renderer(this.terminal);
+    this.renderer = new Renderer(this.terminal, () => this.space());
     this.terminal.loadAddon(this.fitter);
     this.terminal.loadAddon(this.search);
     this.terminal.loadAddon(new WebLinksAddon((_event, address) => handlers.onLink(address, true)));
@@ -116,12 +126,20 @@ export class ShellTerminal implements IDisposable {
       scrollback: look.scrollback,
       screenReaderMode: look.screenReader
     });
+    this.space();
     this.renderer.choose(look.renderer);
   }
 
-  /** To be told when the tab is shown or hidden. */
-  setShown(shown: boolean): void {
-    this.renderer.show(shown);
+  /** To be told when the tab is shown or hidden. Settles when the width of letters is known. */
+  async setShown(shown: boolean): Promise<void> {
+    await this.renderer.show(shown);
+  }
+
+  /** WebGL cuts the width of a letter to whole pixels, which sets text too tight where most of a pixel is lost. */
+  private space(): void {
+    const { fontFamily = 'monospace', fontSize = 13 } = this.terminal.options;
+    const fraction = (letterWidth(fontFamily, fontSize) * window.devicePixelRatio) % 1;
+    this.terminal.options.letterSpacing = this.renderer.kind === 'webgl' && fraction >= 0.5 ? 1 : 0;
   }
 
   /** As many columns and rows as there is room for; false when that is not known (a hidden tab). */

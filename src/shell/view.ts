@@ -145,7 +145,7 @@ export class ShellView extends Widget {
 
   protected override onAfterHide(message: Message): void {
     super.onAfterHide(message);
-    this._terminal?.setShown(false);
+    void this._terminal?.setShown(false);
   }
 
   protected override onResize(message: Widget.ResizeMessage): void {
@@ -158,11 +158,16 @@ export class ShellView extends Widget {
     if (!this.isVisible || this.isDisposed) {
       return;
     }
-    if (!this._terminal) {
+    const isNew = !this._terminal;
+    if (isNew) {
       this._open();
     }
-    this._terminal?.setShown(true);
-    this._fit();
+    void this._terminal?.setShown(true).then(() => {
+      this._fit();
+      if (isNew) {
+        this._begin();
+      }
+    });
   }
 
   protected override onActivateRequest(message: Message): void {
@@ -188,9 +193,14 @@ export class ShellView extends Widget {
       () => this._terminal?.focus()
     );
     this.node.append(this._search.node);
-    this._terminal.fit();
     if (this._wantsFocus) {
       this._terminal.focus();
+    }
+  }
+
+  private _begin(): void {
+    if (this.isDisposed) {
+      return;
     }
     if (this._source.id !== undefined) {
       this._attach(this._source.id);
@@ -247,6 +257,7 @@ export class ShellView extends Widget {
         { label: this._trans.__('Close'), run: () => this._closeRequested.emit() }
       ]
     });
+    this._fit();
   }
 
   private _startAgain(): void {
@@ -370,6 +381,7 @@ export class ShellView extends Widget {
         { label: this._trans.__('Close'), run: () => this._closeRequested.emit() }
       ]
     });
+    this._fit();
   }
 
   /** Fills the tab, unless another window is the one in use: then its size is shown. */
