@@ -1,141 +1,143 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What `doctor` says, computed from HostFacts alone: a check, its outcome, what follows, who could change it. */
-import type { IHostFacts, IProbeResult, ProbeName } from '../host/facts.ts';
+/** What `doctor` says, computed from facts alone: a check, its outcome, who denies it, what follows, who could change it. */
+import { deniedBy } from '../host/denial.ts';
+import type { IHostFacts } from '../host/facts.ts';
+import type { IPlace, ISurvey } from '../host/survey.ts';
+import { CHECKS, type ICheck, type IContext } from './checks.ts';
+import { formatBytes } from './output.ts';
 
 export interface IFinding {
+  readonly group: string;
   readonly check: string;
   readonly outcome: 'works' | 'denied' | 'absent';
   readonly errno?: string;
+  /** Who or what denies it, in a few words. */
+  readonly by?: string;
   /** What nbcontainer does about it. */
   readonly consequence: string;
   /** What an administrator could change, when something can be. */
   readonly remedy?: string;
 }
 
-interface ICheck {
-  readonly probe: ProbeName;
-  readonly check: string;
-  readonly works: string;
-  readonly denied: string;
-  readonly remedy?: string;
-}
-
-const CHECKS: readonly ICheck[] = [
-  {
-    probe: 'mount-namespace',
-    check: 'mount namespace, as you are',
-    works: 'containers start with your own rights',
-    denied: 'a user namespace is tried first'
-  },
-  {
-    probe: 'user-mount-namespace',
-    check: 'user namespace with mounts',
-    works: 'containers start without root',
-    denied: 'without root only the ptrace engine is left',
-    remedy: 'allow unprivileged user namespaces (user.max_user_namespaces, AppArmor, seccomp profile)'
-  },
-  {
-    probe: 'tmpfs',
-    check: 'mount a tmpfs',
-    works: 'the root of a container is put together in memory',
-    denied: 'mounts are denied: the ptrace engine is used',
-    remedy: 'an AppArmor or seccomp profile that permits mount'
-  },
-  {
-    probe: 'bind',
-    check: 'bind mount',
-    works: 'your files appear in the container at native speed',
-    denied: 'the ptrace engine translates paths instead, slower'
-  },
-  {
-    probe: 'bind-procfs',
-    check: 'bind mount of /proc',
-    works: 'the usual root (pivot) is used',
-    denied: 'the in-place root is used: / and /proc stay, the directories of the image are bound over'
-  },
-  {
-    probe: 'fresh-procfs',
-    check: 'new procfs',
-    works: 'containers could have a process list of their own',
-    denied: 'containers see the processes of the host'
-  },
-  {
-    probe: 'pivot-root',
-    check: 'change of root (pivot_root)',
-    works: 'the host is out of sight in the container',
-    denied: 'the in-place root or the ptrace engine is used'
-  },
-  {
-    probe: 'overlay',
-    check: 'overlay file system',
-    works: '--writable-tmpfs works',
-    denied: '--writable-tmpfs is refused'
-  },
-  {
-    probe: 'user-overlay',
-    check: 'overlay in a user namespace',
-    works: '--writable-tmpfs works without root',
-    denied: '--writable-tmpfs needs root here'
-  },
-  {
-    probe: 'loop-device',
-    check: 'loop device',
-    works: 'a SIF is mounted and starts at once',
-    denied: 'a SIF is unpacked once into the store; later starts use that tree'
-  },
-  {
-    probe: 'fuse-device',
-    check: '/dev/fuse',
-    works: 'FUSE is there (not used yet)',
-    denied: 'no FUSE: a SIF is unpacked once into the store'
-  },
-  {
-    probe: 'ptrace',
-    check: 'ptrace',
-    works: 'the ptrace engine can be used when PRoot is there',
-    denied: 'there is no way to start without mounts'
-  },
-  {
-    probe: 'seccomp-filter',
-    check: 'seccomp filter',
-    works: 'system calls could be filtered',
-    denied: 'nothing depends on it yet'
-  },
-  {
-    probe: 'write-root',
-    check: 'new entries in /',
-    works: 'the in-place root can show directories that the host lacks',
-    denied: 'images with such directories need another root'
-  }
-];
-
-/** Findings in the order of the table; a probe that was not made counts as absent. */
-export function diagnose(host: IHostFacts): IFinding[] {
-  const findings = CHECKS.map(check => finding(check, host.probes[check.probe]));
-  const proot = host.tools['proot'];
-  findings.push({
-    check: 'PRoot',
-    outcome: proot === undefined ? 'absent' : 'works',
-    consequence:
-      proot === undefined
-        ? 'the ptrace engine cannot be used'
-        : 'the ptrace engine can be used where mounts are denied',
-    ...(proot === undefined && { remedy: 'install the Debian package proot' })
-  });
-  return findings;
-}
-
-function finding(check: ICheck, result: IProbeResult | undefined): IFinding {
-  if (result?.ok) {
-    return { check: check.check, outcome: 'works', consequence: check.works };
-  }
-  return {
-    check: check.check,
-    outcome: result === undefined ? 'absent' : 'denied',
-    consequence: check.denied,
-    ...(result?.errno !== undefined && { errno: result.errno }),
-    ...(check.remedy !== undefined && { remedy: check.remedy })
+/** Findings in the order of the tables; a probe that was not made counts as absent. */
+export function diagnose(host: IHostFacts, survey: ISurvey): IFinding[] {
+  const context: IContext = {
+    host,
+    survey,
+    mounts: host.probes.tmpfs.ok && host.probes.bind.ok,
+    root: host.account.uid === 0
   };
+  return [
+    ...CHECKS.map(check => finding(check, context)),
+    ...programs(context),
+    ...survey.places.flatMap(place => placeFindings(place))
+  ];
+}
+
+function finding(check: ICheck, context: IContext): IFinding {
+  const { host, survey } = context;
+  const result: { ok: boolean; errno?: string } | undefined = host.probes[check.probe];
+  const say = (text: ICheck['works']): string => (typeof text === 'string' ? text : text(context));
+  const common = { group: check.group, check: check.check };
+  if (result?.ok) {
+    return { ...common, outcome: 'works', consequence: say(check.works) };
+  }
+  const by = result && deniedBy(check.probe, host, survey);
+  const remedy = check.remedy?.(context);
+  return {
+    ...common,
+    outcome: result === undefined ? 'absent' : 'denied',
+    consequence: say(check.denied),
+    ...(result?.errno !== undefined && { errno: result.errno }),
+    ...(by !== undefined && { by }),
+    ...(remedy !== undefined && { remedy })
+  };
+}
+
+const PROGRAMS = 'programs of the machine';
+
+/** Helpers that make a difference where something is denied. */
+function programs({ host, mounts, root }: IContext): IFinding[] {
+  const proot = host.tools['proot'] !== undefined;
+  const range = host.subordinate?.uid.count;
+  const missing = (yes: boolean): IFinding['outcome'] => (yes ? 'works' : 'absent');
+  return [
+    {
+      group: PROGRAMS,
+      check: 'PRoot',
+      outcome: missing(proot),
+      consequence: proot
+        ? mounts
+          ? 'the ptrace engine is there, and not needed'
+          : 'the ptrace engine starts containers without mounts'
+        : mounts
+          ? 'not needed: the namespaces engine works'
+          : 'the ptrace engine cannot be used',
+      ...(!proot && !mounts && { remedy: 'install the Debian package proot' })
+    },
+    ...(root
+      ? []
+      : [
+          {
+            group: PROGRAMS,
+            check: 'newuidmap with a range of ids',
+            outcome: missing(range !== undefined),
+            consequence:
+              range === undefined
+                ? '--fakeroot has one id, and pretends the others'
+                : `--fakeroot has ${range} ids of its own`,
+            ...(range === undefined && {
+              remedy: 'install uidmap and give the account a range in /etc/subuid and /etc/subgid'
+            })
+          }
+        ])
+  ];
+}
+
+const PLACES = 'directories';
+
+/** One line for each directory, and what is wrong with it. */
+function placeFindings(place: IPlace): IFinding[] {
+  const { name, fileSystem = 'unknown file system', freeBytes } = place;
+  const common = { group: PLACES, check: `${name} (${fileSystem}, ${formatBytes(freeBytes)} free)` };
+  if (place.readOnly) {
+    const consequence = name === 'store' ? 'nothing can be pulled or unpacked' : 'nothing can be written there';
+    const remedy = name === 'store' ? { remedy: 'set NBCONTAINER_HOME to a directory that can be written' } : {};
+    return [{ ...common, outcome: 'denied', by: 'mounted read-only', consequence, ...remedy }];
+  }
+  if (place.noexec) {
+    const holdsTrees = name === 'store' || name === 'trees';
+    return [
+      {
+        ...common,
+        outcome: 'denied',
+        by: 'mounted noexec',
+        consequence: holdsTrees
+          ? 'programs of unpacked images cannot be executed'
+          : 'programs that lie there cannot be executed, in a container neither',
+        ...(holdsTrees && { remedy: 'set NBCONTAINER_HOME to a directory without noexec' })
+      }
+    ];
+  }
+  return [{ ...common, outcome: 'works', consequence: 'can be written, programs can be executed' }];
+}
+
+/** Lines on the machine as a whole, for people. */
+export function describeMachine(host: IHostFacts, survey: ISurvey): string[] {
+  const { account, capabilities } = host;
+  const rights = [
+    `uid ${account.uid}`,
+    capabilities.length === 0
+      ? 'no capabilities'
+      : capabilities.length > 36
+        ? 'all capabilities'
+        : `${capabilities.length} ${capabilities.length === 1 ? 'capability' : 'capabilities'}${capabilities.includes('CAP_SYS_ADMIN') ? ' with SYS_ADMIN' : ', no SYS_ADMIN'}`,
+    ...(survey.noNewPrivileges ? ['no_new_privs'] : []),
+    ...(survey.seccomp === 'none' ? [] : ['seccomp filter']),
+    ...(survey.label === undefined ? [] : [`label ${survey.label}`])
+  ];
+  const memory = `${formatBytes(host.memoryBytes)} of ${formatBytes(survey.memoryBytes)} memory available`;
+  return [rights.join(', '), `${memory}, ${survey.cores} ${survey.cores === 1 ? 'processor' : 'processors'}`];
 }
 
 /** One paragraph on the graphics card. */

@@ -142,8 +142,9 @@ export function buildProgram(version: string, report: (status: number) => void, 
     .summary('say what works on this machine, and why')
     .option('-j, --json', 'print JSON')
     .option('--report', 'a report to paste into an issue (nothing secret in it)')
-    .addHelpText('after', '\nExample:\n  nbcontainer doctor')
-    .action(async (options: { json?: boolean; report?: boolean }) => {
+    .option('--explain <text>', 'say what an error message of Apptainer and others means; - reads it from stdin')
+    .addHelpText('after', "\nExample:\n  nbcontainer doctor --explain 'Failed to set mount propagation'")
+    .action(async (options: { json?: boolean; report?: boolean; explain?: string }) => {
       const { doctorCommand } = await import('./commands/doctor.ts');
       report(await doctorCommand(options, version));
     });
@@ -244,6 +245,7 @@ function action(command: Command, name: IRunSpec['action'], report: (status: num
     command.addOption(option);
   }
   command
+    .option('--gpu <which>', 'auto: --nv or --rocm where the host has such a card; none: neither')
     .option('--as <who>', 'who to be inside: auto, user, root or fakeroot')
     .option('--engine <name>', 'how to start: auto, namespaces or ptrace')
     .option('--root <name>', 'how the root is made: auto, pivot or in-place')
