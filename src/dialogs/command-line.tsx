@@ -3,16 +3,18 @@
 import { Clipboard } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { quoteLine } from '../../lib-runtime/api/command-line.ts';
 
 interface ICommandLineProps {
   readonly label: string;
-  readonly line: string;
+  readonly words: readonly string[];
   /** False while the line would not run. */
   readonly usable: boolean;
   readonly trans: TranslationBundle;
 }
 
-export function CommandLine({ label, line, usable, trans }: ICommandLineProps): React.JSX.Element {
+export function CommandLine({ label, words, usable, trans }: ICommandLineProps): React.JSX.Element {
+  const line = quoteLine(words);
   const [copied, setCopied] = React.useState('');
   return (
     <div className="jp-nbcontainer-CommandLine">
@@ -32,7 +34,13 @@ export function CommandLine({ label, line, usable, trans }: ICommandLineProps): 
         <span role="status">{copied === line && usable ? trans.__('Copied.') : ''}</span>
       </div>
       <code aria-labelledby="jp-nbcontainer-line-label" tabIndex={0} role="textbox" aria-readonly="true">
-        {line}
+        {words.map((word, at) => (
+          // Lines are broken between words: an option's two dashes would otherwise stay behind.
+          <React.Fragment key={at}>
+            {at === 0 ? '' : ' '}
+            <span>{quoteLine([word])}</span>
+          </React.Fragment>
+        ))}
       </code>
     </div>
   );

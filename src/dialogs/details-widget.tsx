@@ -42,5 +42,7 @@ export function createDetailsWidget(
   widget.title.caption = image;
   widget.title.icon = sifIcon;
   widget.title.closable = true;
+  // Its buttons are in the view.
+  widget.toolbar.hide();
   return widget;
 }

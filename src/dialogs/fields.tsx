@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Native fields with their labels, help and problems. */
+import { HTMLSelect } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 interface IFieldProps {
@@ -113,25 +114,23 @@ export function Choice<T extends string>(props: IChoiceProps<T>): React.JSX.Elem
   const { id, label, help, problem, value, options, onChange } = props;
   return (
     <Field id={id} label={label} help={help} problem={problem}>
-      <div className="jp-select-wrapper">
-        <select
-          {...noted(id, help, problem)}
-          className="jp-mod-styled"
-          value={value}
-          onChange={event => {
-            const chosen = options.find(([name]) => name === event.target.value);
-            if (chosen) {
-              onChange(chosen[0]);
-            }
-          }}
-        >
-          {options.map(([name, text]) => (
-            <option key={name} value={name}>
-              {text}
-            </option>
-          ))}
-        </select>
-      </div>
+      <HTMLSelect
+        {...noted(id, help, problem)}
+        className="jp-nbcontainer-Choice"
+        value={value}
+        onChange={event => {
+          const chosen = options.find(([name]) => name === event.target.value);
+          if (chosen) {
+            onChange(chosen[0]);
+          }
+        }}
+      >
+        {options.map(([name, text]) => (
+          <option key={name} value={name}>
+            {text}
+          </option>
+        ))}
+      </HTMLSelect>
     </Field>
   );
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { quoteLine } from '../../lib-runtime/api/command-line.ts';
 import type { NewJob } from '../../lib-runtime/api/schema.ts';
 import { jobOfLine } from './job-of-line.ts';
-import { lineOf } from './run-form.ts';
+import { wordsOf } from './run-form.ts';
 
 const text = fc.string({ unit: 'grapheme' });
 const word = text.filter(value => value !== '' && !value.startsWith('-'));
@@ -36,7 +37,7 @@ test('every job is found again in its line', () => {
       const job = JSON.parse(JSON.stringify(made)) as NewJob;
       const { options: given, ...rest } = job as NewJob & { options?: object };
       const plain = given && Object.keys(given).length > 0 ? job : rest;
-      expect(jobOfLine(lineOf(job))).toEqual(plain);
+      expect(jobOfLine(quoteLine(wordsOf(job)))).toEqual(plain);
     })
   );
 });

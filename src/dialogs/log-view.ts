@@ -35,6 +35,10 @@ export class LogView extends Widget {
     const { trans } = options;
     this._state.className = 'jp-nbcontainer-LogState';
     this._state.setAttribute('role', 'status');
+    this._line.className = 'jp-nbcontainer-LogLine';
+    const top = document.createElement('div');
+    top.className = 'jp-nbcontainer-LogTop';
+    top.append(this._state, this._line);
     this._text.className = 'jp-nbcontainer-LogText';
     this._text.tabIndex = 0;
     this._text.setAttribute('role', 'region');
@@ -45,7 +49,7 @@ export class LogView extends Widget {
     this._head = new LogPart(options.translator);
     this._tail = new LogPart(options.translator);
     this._text.append(this._head.node, this._gap, this._tail.node, this._note);
-    this.node.append(this._state, this._text);
+    this.node.append(top, this._text);
     this._poll = new Poll({
       auto: false,
       factory: () => this._look(),
@@ -171,7 +175,8 @@ export class LogView extends Widget {
     const { containers, trans } = this._options;
     const { job } = this;
     const running = job?.state === 'running';
-    this._state.dataset['state'] = job?.state ?? 'unknown';
+    this.node.dataset['state'] = job?.state ?? 'unknown';
+    this._line.textContent = this._line.title = job?.commandLine ?? '';
     const unknown: Readonly<Record<ConnectionState, string>> = {
       idle: trans.__('The daemon that kept this log is not running'),
       connecting: trans.__('Connecting…'),
@@ -190,6 +195,7 @@ export class LogView extends Widget {
   private readonly _options: ILogViewOptions;
   private readonly _poll: Poll;
   private readonly _state = document.createElement('div');
+  private readonly _line = document.createElement('code');
   private readonly _text = document.createElement('div');
   private readonly _gap = document.createElement('div');
   private readonly _note = document.createElement('div');
@@ -203,7 +209,9 @@ export class LogView extends Widget {
 /** How a job is doing, in a line. */
 export function stateText(job: Job, now: number, trans: TranslationBundle): string {
   const from = Date.parse(job.startedAt);
-  const time = formatElapsed((job.endedAt === undefined ? now : Date.parse(job.endedAt)) - from);
+  const passed = (job.endedAt === undefined ? now : Date.parse(job.endedAt)) - from;
+  const time =
+    job.endedAt !== undefined && passed < 10_000 ? trans.__('%1 s', (passed / 1000).toFixed(1)) : formatElapsed(passed);
   switch (job.state) {
     case 'running':
       return trans.__('Running, %1', time);

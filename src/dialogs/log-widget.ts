@@ -30,6 +30,7 @@ export function createLogWidget(options: ILogWidgetOptions): LogWidget {
   widget.id = logWidgetId(id);
   widget.title.icon = listIcon;
   widget.title.closable = true;
+  widget.toolbar.addClass('jp-nbcontainer-LogToolbar');
   widget.toolbar.node.setAttribute('aria-label', trans.__('Log'));
 
   const stop = new ToolbarButton({

@@ -25,9 +25,9 @@ export function problemOf(error: unknown, trans: TranslationBundle): IProblem {
   };
 }
 
-/** A sentence of a text: with a capital and a full stop. */
+/** A sentence of a text: with a capital, unless it begins with our own name, and a full stop. */
 export function sentence(text: string): string {
-  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  const first = text.startsWith('nbcontainer') ? text : text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?…]$/.test(first) ? first : `${first}.`;
 }
 

@@ -2,7 +2,7 @@
 /** The fields of the pull dialog. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { lineOf } from './run-form.ts';
+import { wordsOf } from './run-form.ts';
 import { asSource, plainHttpHint } from '../panel/pulls.ts';
 import { Check, Choice, TextField } from './fields.tsx';
 import { CommandLine } from './command-line.tsx';
@@ -89,7 +89,7 @@ export function PullView({ model }: { readonly model: IPullModel }): React.JSX.E
       )}
       <CommandLine
         label={trans.__('This runs:')}
-        line={lineOf(pullOf(form.source.trim() === '' ? { ...whole, source: 'docker://…' } : whole))}
+        words={wordsOf(pullOf(form.source.trim() === '' ? { ...whole, source: 'docker://…' } : whole))}
         usable={problem === undefined}
         trans={trans}
       />

@@ -85,7 +85,8 @@ async function ask(context: IDialogContext, model: IRunFormModel, choices: Choic
   const cancel = Dialog.cancelButton({ label: trans.__('Cancel') });
   const shell = Dialog.createButton({
     label: trans.__('Open as shell'),
-    caption: trans.__('Opens a shell in the image with these options')
+    caption: trans.__('Opens a shell in the image with these options'),
+    className: 'jp-nbcontainer-Secondary'
   });
   const run = Dialog.okButton({ label: trans.__('Run') });
   const shells = containers.shellsAllowed && app.commands.hasCommand(CommandIDs.openShell);

@@ -7,7 +7,7 @@ import { type Choices, recall } from './choices.ts';
 import { CommandLine } from './command-line.tsx';
 import { Choice, TextField } from './fields.tsx';
 import { fieldText } from './problems.ts';
-import { type FormField, type IRunForm, jobOf, lineOf, problemsOf } from './run-form.ts';
+import { type FormField, type IRunForm, jobOf, problemsOf, wordsOf } from './run-form.ts';
 import { BindRows, VariableRows } from './run-rows.tsx';
 import { looksLikeShell, splitWords } from './words.ts';
 
@@ -134,9 +134,10 @@ export function RunFormView({ model }: { readonly model: IRunFormModel }): React
         <Choice
           id="jp-nbcontainer-gpu"
           label={trans.__('GPU')}
+          help={gpu.help}
           value={form.gpu}
           options={[
-            ['auto', gpu.label],
+            ['auto', trans.__('Automatic')],
             ['on', trans.__('On')],
             ['off', trans.__('Off')]
           ]}
@@ -167,7 +168,7 @@ export function RunFormView({ model }: { readonly model: IRunFormModel }): React
       </div>
       <CommandLine
         label={trans.__('This runs:')}
-        line={lineOf(jobOf(form.image.trim() === '' ? { ...form, image: '…' } : form, gpu.found))}
+        words={wordsOf(jobOf(form.image.trim() === '' ? { ...form, image: '…' } : form, gpu.found))}
         usable={problems.length === 0}
         trans={trans}
       />
@@ -177,8 +178,8 @@ export function RunFormView({ model }: { readonly model: IRunFormModel }): React
 
 interface IGpuKnowledge {
   readonly found: boolean;
-  /** Of the choice "automatic". */
-  readonly label: string;
+  /** What there is. */
+  readonly help: string | undefined;
 }
 
 function useGpus(model: IRunFormModel): IGpuKnowledge {
@@ -195,13 +196,9 @@ function useGpus(model: IRunFormModel): IGpuKnowledge {
       there = false;
     };
   }, [model]);
-  const first = status?.gpus[0];
-  const found = status === undefined ? model.gpuFound : first !== undefined;
-  const label =
-    first !== undefined
-      ? trans.__('Automatic (%1)', first.name)
-      : found
-        ? trans.__('Automatic')
-        : trans.__('Automatic (there is none)');
-  return { found, label: status === undefined && !found ? trans.__('Automatic') : label };
+  if (status === undefined) {
+    return { found: model.gpuFound, help: undefined };
+  }
+  const names = [...new Set(status.gpus.map(gpu => gpu.name))];
+  return { found: names.length > 0, help: names.length > 0 ? names.join(', ') : trans.__('This machine has none.') };
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, test } from 'vitest';
+import { quoteLine } from '../../lib-runtime/api/command-line.ts';
 import { newJobSchema } from '../../lib-runtime/api/schema.ts';
-import { bindRow, bindText, type IRunForm, jobOf, lineOf, problemsOf, resolvedImage } from './run-form.ts';
+import { bindRow, bindText, type IRunForm, jobOf, wordsOf, problemsOf, resolvedImage } from './run-form.ts';
 
 const empty: IRunForm = {
   image: 'docker://alpine',
@@ -62,7 +63,7 @@ describe('lines', () => {
     const form = { ...empty, ...change };
     expect(problemsOf(form)).toEqual([]);
     const job = jobOf(form, gpu);
-    expect(lineOf(job)).toBe(expected);
+    expect(quoteLine(wordsOf(job))).toBe(expected);
     expect(newJobSchema.parse(job)).toEqual(job);
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What the run dialog's fields hold, what is wrong with them, and the job that they ask for. Pure. */
-import { jobWords, quoteLine } from '../../lib-runtime/api/command-line.ts';
+import { jobWords } from '../../lib-runtime/api/command-line.ts';
 import type { NewJob, RunOptions } from '../../lib-runtime/api/schema.ts';
 import { splitWords, type WordProblem } from './words.ts';
 
@@ -141,9 +141,9 @@ export function jobOf(form: IRunForm, gpuFound: boolean): NewJob & { kind: 'run'
   };
 }
 
-/** What a person would type for it. */
-export function lineOf(job: NewJob): string {
-  return quoteLine(['nbcontainer', ...jobWords(job)]);
+/** What a person would type for it: words, for quoteLine(). */
+export function wordsOf(job: NewJob): string[] {
+  return ['nbcontainer', ...jobWords(job)];
 }
 
 /** The daemon works elsewhere: a file's name alone means one of the working directory. */
