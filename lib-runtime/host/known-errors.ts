@@ -137,6 +137,33 @@ const NAMESPACE_ERRORS: readonly IKnownError[] = [
     source: 'apptainer/apptainer#1806, apptainer/singularity#5129'
   },
   {
+    id: 'container-process-denied',
+    pattern: /Failed to create container process: Operation not permitted/,
+    example: 'ERROR  : Failed to create container process: Operation not permitted',
+    cause: 'the new process was to have namespaces, and a seccomp profile denies them',
+    advice: `Use ${EXEC}: without namespaces it takes PRoot`,
+    source: 'seen with Apptainer 1.4.5 on the stand-in of Kaggle'
+  },
+  {
+    id: 'fakeroot-requirements',
+    pattern: /--fakeroot requires either being in \/etc\/subuid, unprivileged user namespaces, or the fakeroot command/,
+    example:
+      'FATAL:   --fakeroot requires either being in /etc/subuid, unprivileged user namespaces, or the fakeroot command',
+    cause: 'the account has no range of ids, user namespaces are denied and there is no fakeroot program',
+    advice: `Use ${EXEC} as you are: most programs do not care who you are`,
+    administrator: 'a range in /etc/subuid and /etc/subgid, and unprivileged user namespaces',
+    source: 'seen with Apptainer 1.4.5 on the stand-in of Studio Lab'
+  },
+  {
+    id: 'capability-set-too-large',
+    pattern: /Requesting capability set 0x[0-9a-f]+ while permitted capability set is 0x[0-9a-f]+/,
+    example:
+      'ERROR  : Requesting capability set 0x000001ffffffffff while permitted capability set is 0x000001fffeffffff',
+    cause: 'root of this machine lacks a capability that Apptainer asks for',
+    advice: `Add -u (a user namespace), or use ${EXEC}, which asks for none that you lack`,
+    source: 'seen with Apptainer 1.4.5 on a virtual machine whose root lacks CAP_SYS_RESOURCE'
+  },
+  {
     id: 'gid-map-denied',
     pattern: /new[ug]idmap: write to [ug]id_map failed: Operation not permitted/,
     example: 'newgidmap: write to gid_map failed: Operation not permitted',
