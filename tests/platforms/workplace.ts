@@ -13,12 +13,18 @@ import type { TestImage } from '../support/images.ts';
 
 const MAIN = join(REPOSITORY, 'lib-runtime', 'cli', 'main.ts');
 
+export interface IScriptOptions extends IStandInOptions {
+  readonly input?: string;
+  /** Default 50 s. */
+  readonly timeoutMs?: number;
+}
+
 export interface IPlatformWorkplace {
   /** A folder of the machine that the stand-ins may write. */
   readonly scratch: string;
   sif(image: TestImage): string;
   /** Runs a shell script there, in which `nbcontainer` is the command line of this checkout. */
-  script(name: StandInName, text: string, options?: IStandInOptions & { input?: string }): Promise<IStandInResult>;
+  script(name: StandInName, text: string, options?: IScriptOptions): Promise<IStandInResult>;
   /** As `script`, but started only. */
   start(name: StandInName, text: string): ReturnType<typeof startOnStandIn>;
   dispose(): void;
@@ -71,8 +77,10 @@ export async function makePlatformWorkplace(): Promise<IPlatformWorkplace> {
   const place: IPlatformWorkplace = {
     scratch,
     sif,
-    script: (name, text, options = {}) =>
-      runOnStandIn(name, words(text), { ...complete(name, options), input: options.input ?? '', timeoutMs: 50_000 }),
+    script: (name, text, options = {}) => {
+      const { input = '', timeoutMs = 50_000, ...rest } = options;
+      return runOnStandIn(name, words(text), { ...complete(name, rest), input, timeoutMs });
+    },
     start: (name, text) => startOnStandIn(name, words(text), complete(name, {})),
     dispose: () => rmSync(scratch, { recursive: true, force: true })
   };
