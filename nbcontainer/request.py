@@ -15,7 +15,7 @@ VALUE_OPTIONS = frozenset(
         *("--no-mount", "--env", "--env-file", "--cwd", "--pwd", "--hostname", "--dns", "-s", "--shell"),
         *("--add-caps", "--drop-caps", "--memory", "--memory-swap", "--memory-reservation", "--cpus", "--cpu-shares"),
         *("--cpuset-cpus", "--cpuset-mems", "--pids-limit", "--app"),
-        *("--as", "--engine", "--root", "--progress"),
+        *("--as", "--gpu", "--device", "--cdi-dirs", "--engine", "--root", "--progress"),
     )
 )
 #: Runs a file as `python FILE` would, but imports from the working directory (as -c does), like a notebook.

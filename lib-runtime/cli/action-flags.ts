@@ -83,6 +83,14 @@ export const ACTION_FLAGS: readonly IFlag[] = [
   },
   { flags: '--app <name>', help: 'a SCIF app of the image', keys: ['APP', 'APPNAME'] },
   { flags: '--nv', help: "bring the host's NVIDIA driver along", keys: ['NV'] },
+  { flags: '--rocm', help: "bring the host's ROCm (AMD) along", keys: ['ROCM'] },
+  {
+    flags: '--device <vendor/class=name>',
+    help: 'a device that a CDI file describes (/etc/cdi, /var/run/cdi)',
+    many: true,
+    keys: ['DEVICE']
+  },
+  { flags: '--cdi-dirs <dirs>', help: 'other directories with CDI files', many: true, keys: ['CDI_DIRS'] },
   { flags: '--hostname <name>', help: 'host name in the container', keys: ['HOSTNAME'] },
   { flags: '--dns <addresses>', help: 'name servers instead of those of the host', keys: ['DNS'] },
   { flags: '-n, --net', help: 'accepted; the network of the host is always shared', keys: ['NET', 'UNSHARE_NET'] },
@@ -111,7 +119,6 @@ export const ACTION_FLAGS: readonly IFlag[] = [
 
 /** Flags of Apptainer that nbcontainer knows but does not honour yet: a plain word instead of "unknown option". */
 export const NOT_YET: Readonly<Record<string, string>> = {
-  '--rocm': 'only NVIDIA cards are supported so far',
   '--nvccli': 'use --nv',
   '--fusemount': 'mount it on the host and bring it along with --bind',
   '--network': 'leave it out: the network of the host is always shared',

@@ -48,6 +48,7 @@ export interface IActionValues extends ILimitTexts {
   readonly app?: string;
   readonly overlay?: readonly string[];
   readonly nv?: boolean;
+  readonly rocm?: boolean;
   readonly hostname?: string;
   readonly eval?: boolean;
   readonly shell?: string;
@@ -126,6 +127,7 @@ export function runSpec(
     writable: yes(values.writable, 'WRITABLE'),
     writableTmpfs: compat || yes(values.writableTmpfs, 'WRITABLE_TMPFS'),
     nv: yes(values.nv, 'NV'),
+    rocm: yes(values.rocm, 'ROCM'),
     noEval: compat || no(values.eval, 'NO_EVAL'),
     ...(app !== undefined && { app: parseApp(app) }),
     ...(workdir !== undefined && { workdir }),

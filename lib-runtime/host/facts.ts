@@ -74,7 +74,7 @@ export interface IUnprivileged {
   readonly workingDirectory: { readonly enter: boolean; readonly write: boolean };
 }
 
-/** The driver's user-space parts found on the host (host/gpu.ts). */
+/** A GPU driver's user-space parts found on the host (host/gpu.ts, host/rocm.ts). */
 export interface IGpuFacts {
   /** From /proc/driver/nvidia/version, when it can be read. */
   readonly driverVersion?: string;
@@ -114,5 +114,8 @@ export interface IHostFacts {
   readonly umask: number;
   /** Canonical (realpath) form of every host path that the planner needs; null when it does not exist. */
   readonly paths: Readonly<Record<string, { readonly real: string; readonly type: INode['type'] } | null>>;
+  /** NVIDIA's driver. */
   readonly gpu?: IGpuFacts;
+  /** AMD's ROCm. */
+  readonly rocm?: IGpuFacts;
 }

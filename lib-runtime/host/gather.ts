@@ -20,6 +20,7 @@ export interface IGatherOptions {
   /** Absolute host paths whose canonical form and type the planner will ask for. */
   readonly paths: readonly string[];
   readonly gpu?: IGpuFacts;
+  readonly rocm?: IGpuFacts;
   /** Probes anew instead of from the cache. */
   readonly fresh?: boolean;
   /** Another launcher than that of this installation. */
@@ -72,7 +73,8 @@ export async function gatherHostFacts(options: IGatherOptions): Promise<IHostFac
     workingDirectory: options.cwd,
     umask: status.umask,
     paths,
-    ...(options.gpu && { gpu: options.gpu })
+    ...(options.gpu && { gpu: options.gpu }),
+    ...(options.rocm && { rocm: options.rocm })
   };
 }
 

@@ -254,7 +254,8 @@ export async function discard(response: Response): Promise<void> {
 async function readStart(response: Response, limit: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+  // Node's bodies can be iterated; the browser's types, which xterm brings along, do not know it.
+  for await (const chunk of (response.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
     chunks.push(chunk);
     length += chunk.length;
     if (length >= limit) {

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The small /dev of --contain: the devices that every program may expect, and the GPU's with --nv. */
-import type { IGpuFacts } from '../host/facts.ts';
+/** The small /dev of --contain: the devices that every program may expect, and the GPU's with --nv or --rocm. */
 import type { Mount } from './mounts.ts';
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 const LINKS = { fd: '/proc/self/fd', stdin: '/proc/self/fd/0', stdout: '/proc/self/fd/1', stderr: '/proc/self/fd/2' };
 
-export function minimalDevices(gpu: IGpuFacts | undefined): Mount[] {
+export function minimalDevices(gpuDevices: readonly string[]): Mount[] {
   const common = { purpose: 'dev', reason: '--contain: a small /dev' } as const;
   const device = { ...common, kind: 'bind', type: 'file', flags: ['nosuid'], optional: true } as const;
   const links = { ...LINKS, ptmx: 'pts/ptmx' };
   return [
     { ...common, kind: 'tmpfs', target: '/dev', options: 'mode=0755', flags: ['nosuid'] },
     ...DEVICES.map((name): Mount => ({ ...device, source: `/dev/${name}`, target: `/dev/${name}` })),
-    ...(gpu?.devices ?? []).map((path): Mount => ({
+    ...gpuDevices.map((path): Mount => ({
       ...device,
       source: path,
       target: path,
-      reason: '--nv: a device of the GPU'
+      reason: 'a device of the GPU'
     })),
     {
       ...common,

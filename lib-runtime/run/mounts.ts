@@ -7,9 +7,9 @@ import type { BindFlag } from '../engines/steps.ts';
 import type { IAccount, IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
 import { groupFor, passwdFor } from './accounts.ts';
-import { LIBRARY_DIRECTORY } from './environment.ts';
+import { askedDrivers, driverFiles } from './driver-mounts.ts';
 import { insideAccount } from './identity.ts';
-import { baseOf, findInImage, isWithin, normalise } from './image-tree.ts';
+import { findInImage, isWithin, normalise } from './image-tree.ts';
 import { minimalDevices } from './minimal-dev.ts';
 import type { IHostDirectory, INote, IRefusal } from './plan-types.ts';
 import type { IRunSpec } from './spec.ts';
@@ -102,7 +102,7 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
 
   if (!skipped('dev', '/dev')) {
     if (spec.contain) {
-      mounts.push(...minimalDevices(spec.nv ? host.gpu : undefined));
+      mounts.push(...minimalDevices(askedDrivers(spec, host).flatMap(({ facts }) => facts?.devices ?? [])));
     } else {
       bind('/dev', '/dev', 'dev', "the host's devices", { flags: ['rec', 'nosuid'] });
     }
@@ -153,9 +153,7 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
   if (spec.network) {
     notes.push({ level: 'warning', text: '--net has no effect: the network of the host is always shared' });
   }
-  if (spec.nv) {
-    driverFiles(host, mounts, notes);
-  }
+  driverFiles(askedDrivers(spec, host), mounts, notes);
 
   const binds = spec.binds
     .map(({ source, target, readOnly }) => ({
@@ -345,48 +343,6 @@ function accountFiles(
     if (content !== image.group) {
       mounts.push({ ...common, target: '/etc/group', content, reason: "the image's groups and the caller's" });
     }
-  }
-}
-
-/** --nv: the driver's libraries into LIBRARY_DIRECTORY, its programs into /usr/bin, its files where they are. */
-function driverFiles(host: IHostFacts, mounts: Mount[], notes: INote[]): void {
-  const gpu = host.gpu;
-  if (gpu === undefined || gpu.libraries.length === 0) {
-    notes.push({ level: 'warning', text: 'no NVIDIA driver libraries were found on this host: --nv has no effect' });
-    return;
-  }
-  const file = {
-    kind: 'bind',
-    type: 'file',
-    purpose: 'gpu',
-    flags: ['ro', 'nosuid', 'nodev'],
-    optional: true
-  } as const;
-  mounts.push({
-    kind: 'tmpfs',
-    target: LIBRARY_DIRECTORY,
-    options: 'mode=0755',
-    flags: ['nosuid', 'nodev'],
-    purpose: 'gpu',
-    reason: "--nv: a directory for the driver's libraries"
-  });
-  const reason = `--nv: driver ${gpu.driverVersion ?? 'of unknown version'}`;
-  for (const { source, names } of gpu.libraries) {
-    const [first = baseOf(source), ...others] = names;
-    mounts.push({ ...file, source, target: `${LIBRARY_DIRECTORY}/${first}`, reason });
-    for (const name of others) {
-      const target = `${LIBRARY_DIRECTORY}/${name}`;
-      mounts.push({ kind: 'symlink', target, text: first, purpose: 'gpu', reason });
-    }
-  }
-  mounts.push({ kind: 'seal', target: LIBRARY_DIRECTORY, purpose: 'gpu', reason: '--nv: the libraries are read-only' });
-  for (const source of gpu.binaries) {
-    mounts.push({ ...file, source, target: `/usr/bin/${baseOf(source)}`, reason: "--nv: a program of the driver's" });
-  }
-  for (const path of gpu.files) {
-    const source = path.replace(/\/$/, '');
-    const type = source === path ? 'file' : 'directory';
-    mounts.push({ ...file, type, source, target: source, reason: "--nv: a file of the driver's" });
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Which paths the planner will ask about: fact gathering looks at these and no others. Pure. */
 import type { IHostFacts } from '../host/facts.ts';
-import { appPath, TEST_SCRIPT } from './command.ts';
+import { appPath, START_SCRIPT, TEST_SCRIPT } from './command.ts';
+import { askedDrivers } from './driver-mounts.ts';
 import { LIBRARY_DIRECTORY } from './environment.ts';
 import { APT_SETTINGS } from './fake-root.ts';
 import { baseOf, isWithin, normalise } from './image-tree.ts';
@@ -52,10 +53,10 @@ export function hostPaths(
 /** Container paths that planRun looks up in IImageFacts.tree. */
 export function imagePaths(spec: IRunSpec, host: IHostFacts): string[] {
   const cwd = normalise(host.workingDirectory);
-  const gpu =
-    spec.nv && host.gpu !== undefined
-      ? [...host.gpu.binaries.map(path => `/usr/bin/${baseOf(path)}`), ...host.gpu.files]
-      : [];
+  const gpu = askedDrivers(spec, host).flatMap(({ facts }) => [
+    ...(facts?.binaries ?? []).map(path => `/usr/bin/${baseOf(path)}`),
+    ...(facts?.files ?? [])
+  ]);
   return [
     ...new Set([
       ...SYSTEM,
@@ -73,10 +74,13 @@ export function imagePaths(spec: IRunSpec, host: IHostFacts): string[] {
       '/apptainer',
       APT_SETTINGS,
       TEST_SCRIPT,
+      START_SCRIPT,
       `${LIBRARY_DIRECTORY}/libcuda.so.1`,
       cwd,
       homeInside(spec, host),
-      ...(spec.app === undefined ? [] : [appPath(spec.app, 'runscript'), appPath(spec.app, 'test')]),
+      ...(spec.app === undefined
+        ? []
+        : (['runscript', 'test', 'startscript'] as const).map(file => appPath(spec.app ?? '', file))),
       ...(spec.shell === undefined ? [] : [normalise(spec.shell)]),
       ...(spec.workingDirectory === undefined ? [] : [hostPath(spec.workingDirectory, cwd)]),
       ...spec.binds.map(bind => hostPath(bind.target, cwd)),

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** planRun: from what was asked for, what the machine permits and what the image holds to a plan. Pure. */
+import type { IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
 import { containerCommand } from './command.ts';
+import { askedDrivers } from './driver-mounts.ts';
 import { containerEnvironment } from './environment.ts';
 import { containerMounts } from './mounts.ts';
 import { insideAccount } from './identity.ts';
@@ -68,7 +70,7 @@ export function planRun(
     account: insideAccount(spec, host),
     home: mounts.home,
     workingDirectory: mounts.workingDirectories[0] ?? '/',
-    driverLibraries: spec.nv && (host.gpu?.libraries.length ?? 0) > 0,
+    driverLibraries: askedDrivers(spec, host).some(({ facts }) => (facts?.libraries.length ?? 0) > 0),
     final: command.environment
   });
   const input: IPlanInput = {
@@ -77,6 +79,7 @@ export function planRun(
     image,
     mounts,
     ...(overlays !== undefined && { overlays }),
+    ...(spec.instance?.keeps && { hold: hold(command.idle !== true) }),
     execution: { argv: [...inside.prefix, ...command.argv], environment: inside.variables }
   };
   const notes = [...settled, ...command.notes, ...inside.notes, ...privilegeNotes(spec, insideAccount(spec, host).uid)];
@@ -140,10 +143,15 @@ function completed(result: Plan | IRefusal, notes: readonly INote[], input: IPla
   const hostDirectories = [...input.mounts.hostDirectories, ...(input.overlays?.hostDirectories ?? [])];
   return {
     ...result,
+    steps: input.hold === undefined ? result.steps : [...result.steps, input.hold],
     notes: [...result.notes, ...notes],
     ...(hostDirectories.length > 0 && { hostDirectories }),
     ...(input.spec.limits && { limits: input.spec.limits })
   };
+}
+
+function hold(command: boolean): IPlannedStep {
+  return { step: { op: 'hold', command }, reason: 'the instance stays until it is stopped' };
 }
 
 /** Names of OCI and Go, which users know from tags, for those of uname -m. */

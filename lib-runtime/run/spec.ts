@@ -9,8 +9,8 @@ export interface IBind {
 }
 
 export interface IRunSpec {
-  readonly action: 'exec' | 'run' | 'shell' | 'test';
-  /** Command and arguments (exec), arguments of the runscript (run), of the shell (shell), of the test script (test). */
+  readonly action: 'exec' | 'run' | 'shell' | 'test' | 'start';
+  /** Command and arguments (exec), arguments of the runscript (run) or startscript (start), of the shell (shell), of the test script (test). */
   readonly command: readonly string[];
   /** In the order given; later ones win. */
   readonly binds: readonly IBind[];
@@ -62,9 +62,12 @@ export interface IRunSpec {
   readonly writableTmpfs: boolean;
   /** `--overlay`, in the order given. */
   readonly overlays: readonly { readonly path: string; readonly readOnly: boolean }[];
+  /** The instance that is started (it stays when its command has ended), or entered. */
+  readonly instance?: { readonly name: string; readonly keeps: boolean };
   /** `--app`: name of a SCIF app of the image. */
   readonly app?: string;
   readonly nv: boolean;
+  readonly rocm: boolean;
   readonly shell?: string;
   readonly engine?: 'namespaces' | 'ptrace';
   readonly root?: 'pivot' | 'in-place';
@@ -97,5 +100,6 @@ export const DEFAULT_SPEC: Omit<IRunSpec, 'action' | 'command'> = {
   writableTmpfs: false,
   overlays: [],
   nv: false,
+  rocm: false,
   noEval: false
 };

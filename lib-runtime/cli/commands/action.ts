@@ -3,7 +3,6 @@
 import { readFile } from 'node:fs/promises';
 import type { IHostFacts } from '../../host/facts.ts';
 import { gatherHostFacts } from '../../host/gather.ts';
-import { findDriver } from '../../host/gpu.ts';
 import { gatherImageFacts } from '../../images/facts.ts';
 import { openImage } from '../../images/open.ts';
 import { copyImage, ensureTree } from '../../images/unpack.ts';
@@ -19,10 +18,11 @@ import { openStore } from '../../store/store.ts';
 import { asContainerError } from '../../support/errors.ts';
 import { type IActionValues, runSpec } from '../action-options.ts';
 import { plainHttp } from '../flag-variables.ts';
+import { chooseGpus, type IGpuChoice, type IGpuValues } from '../gpu-choice.ts';
 import { debug, info, print, warn } from '../output.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
 
-interface IValues extends IActionValues {
+interface IValues extends IActionValues, IGpuValues {
   /** `--no-https`; commander keeps the positive name. */
   readonly https?: boolean;
   readonly progress: string;
@@ -38,7 +38,10 @@ export async function actionCommand(
   values: IValues
 ): Promise<number> {
   const environment = process.env;
-  const spec = runSpec(action, words, values, environment, await envFile(values, environment));
+  const asked = runSpec(action, words, values, environment, await envFile(values, environment));
+  const gpus = await chooseGpus(asked, values, environment);
+  const { spec } = gpus;
+  gpus.notes.forEach(note => info(note));
   const cwd = process.cwd();
   const view = await progressView(parseProgressMode(values.progress));
   try {
@@ -49,7 +52,7 @@ export async function actionCommand(
       openedStore.then(store =>
         openImage(imageName, { store, plainHttp: plainHttp(values.https, process.env), onProgress: view.listener })
       ),
-      hostFacts(spec, environment, cwd)
+      gatherHostFacts({ env: environment, cwd, paths: hostPaths(spec, environment, cwd), ...drivers(gpus) })
     ]);
     const facts = await gatherImageFacts(image, { store, pathsOfInterest: imagePaths(spec, host) });
     if (action === 'test' && spec.app === undefined && !hasFile(facts.tree, TEST_SCRIPT)) {
@@ -83,13 +86,8 @@ export async function actionCommand(
   }
 }
 
-async function hostFacts(
-  spec: IRunSpec,
-  env: Readonly<Record<string, string | undefined>>,
-  cwd: string
-): Promise<IHostFacts> {
-  const gpu = spec.nv ? await findDriver(env) : undefined;
-  return gatherHostFacts({ env, cwd, paths: hostPaths(spec, env, cwd), ...(gpu !== undefined && { gpu }) });
+function drivers({ gpu, rocm }: IGpuChoice): Pick<IHostFacts, 'gpu' | 'rocm'> {
+  return { ...(gpu !== undefined && { gpu }), ...(rocm !== undefined && { rocm }) };
 }
 
 async function envFile(
