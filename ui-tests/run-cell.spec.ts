@@ -2,7 +2,7 @@
 /** *Run in container*, with a real kernel and real containers. */
 import { execFileSync } from 'node:child_process';
 import { expect as base, type IJupyterLabPageFixture, test } from '@jupyterlab/galata';
-import type { Locator } from '@playwright/test';
+import { type Locator, test as plainTest } from '@playwright/test';
 import { FOLDER } from './place.mjs';
 
 /** A busy machine takes its time to start a kernel and unpack an image. */
@@ -38,8 +38,10 @@ function isThere(words: string): boolean {
 // Galata's stand-in for the server's kernels does not know that an interrupt is answered with nothing.
 test.use({ kernels: null, sessions: null });
 
-test.afterEach(async ({ page }) => {
-  await page.evaluate(() => window.jupyterapp.serviceManager.sessions.shutdownAll());
+plainTest.afterEach(async ({ request }) => {
+  for (const session of (await (await request.get('/api/sessions')).json()) as { id: string }[]) {
+    await request.delete(`/api/sessions/${session.id}`);
+  }
 });
 
 test('a Python cell runs in the image that the picker chose', async ({ page }) => {
@@ -133,4 +135,28 @@ test('a notebook that wants more than its image is shown as a line first', async
   // Agreed to once.
   await runButton(page).click();
   await expect(prompt(page, 0)).toHaveText('[2]:');
+});
+
+plainTest('the same button in Notebook 7', async ({ page, request }) => {
+  const source = 'import sys; print(sys.executable)';
+  const content = {
+    cells: [{ cell_type: 'code', id: 'a', source, metadata: {}, outputs: [], execution_count: null }],
+    metadata: { kernelspec: { name: 'python3', display_name: 'Python 3' }, nbcontainer: { image: SAMPLE } },
+    nbformat: 4,
+    nbformat_minor: 5
+  };
+  await request.put('/api/contents/seven.ipynb', { data: { type: 'notebook', format: 'json', content } });
+  await page.goto('/notebooks/seven.ipynb');
+  const cell = page.locator('.jp-CodeCell').first();
+  await cell.locator('.cm-content').click();
+  await expect(page.locator('.jp-nbcontainer-ImagePicker')).toContainText('sample.sif');
+  await page.locator('[data-command="nbcontainer:run-cell"]').first().click();
+  const question = page.getByRole('dialog').filter({ hasText: 'Run in this container?' });
+  const output = cell.locator('.jp-Cell-outputArea');
+  await expect(question.or(output.getByText('/usr/bin/python3'))).toBeVisible();
+  if (await question.isVisible()) {
+    await question.getByRole('button', { name: 'Run' }).click();
+  }
+  await expect(output).toContainText('/usr/bin/python3');
+  await expect(cell.locator('.jp-InputPrompt')).toHaveText('[1]:');
 });
