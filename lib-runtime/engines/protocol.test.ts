@@ -55,6 +55,8 @@ describe('encodePlan', () => {
     [{ op: 'no-new-privileges' }, ['no-new-privileges']],
     [{ op: 'drop-capabilities', numbers: [0, 21] }, ['drop-capabilities', '2', '0', '21']],
     [{ op: 'without-system-calls', names: ['statx'] }, ['without-system-calls', '1', 'statx']],
+    [{ op: 'hold', command: true }, ['hold', '1']],
+    [{ op: 'join', pid: 7, namespaces: ['mount', 'pid'] }, ['join', '7', '2', 'mount', 'pid']],
     [{ op: 'chdir', candidates: ['/a', '/'] }, ['chdir', '2', '/a', '/']]
   ])('%j', (step, expected) => {
     expect(strings(step)).toEqual([...expected, ...TAIL]);

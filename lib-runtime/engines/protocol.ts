@@ -75,6 +75,10 @@ function operands(step: Step): readonly string[] {
       return list(step.names);
     case 'chdir':
       return list(step.candidates);
+    case 'hold':
+      return [flag(step.command)];
+    case 'join':
+      return [String(step.pid), ...list(step.namespaces)];
   }
 }
 

@@ -14,6 +14,7 @@ import { passesInterrupts } from './foreground.ts';
 import { execError, stepError } from './launch-errors.ts';
 import { launcherPath } from './launcher-path.ts';
 import type { ILaunchNote, ILaunchOptions } from './namespaces.ts';
+import { childrenOf } from './processes.ts';
 import { encodePlan, StatusDecoder, type StatusRecord } from './protocol.ts';
 import type { IExecution, IPlannedStep } from './steps.ts';
 
@@ -161,7 +162,7 @@ function run(
     });
     // PRoot ignores SIGTERM and the like: they go to our launcher below it, which hands them on.
     const pass = (signal: NodeJS.Signals): void => {
-      void childrenOf(child.pid).then(pids => {
+      void childrenOf(child.pid ?? 0).then(pids => {
         pids.forEach(pid => {
           tryKill(pid, signal);
         });
@@ -238,23 +239,6 @@ function whenEnded(child: ChildProcess, decoder: StatusDecoder, done: (status: n
     drained = true;
     finish();
   });
-}
-
-/** Pids of the direct children of a process. */
-async function childrenOf(pid: number | undefined): Promise<number[]> {
-  const listed = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => undefined);
-  if (listed !== undefined) {
-    return listed.trim().split(' ').filter(Boolean).map(Number);
-  }
-  // A kernel without CONFIG_PROC_CHILDREN: field 4 of stat, behind the name in parentheses, is the parent.
-  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name));
-  const parents = await Promise.all(
-    pids.map(async name => {
-      const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
-      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] === String(pid) ? [Number(name)] : [];
-    })
-  );
-  return parents.flat();
 }
 
 function tryKill(pid: number, signal: NodeJS.Signals): void {

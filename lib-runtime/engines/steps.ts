@@ -112,7 +112,14 @@ export type Step =
    */
   | { readonly op: 'without-system-calls'; readonly names: readonly string[] }
   /** Tries each directory in order; the first that can be entered wins, the others are noted. */
-  | { readonly op: 'chdir'; readonly candidates: readonly string[] };
+  | { readonly op: 'chdir'; readonly candidates: readonly string[] }
+  /**
+   * Last: a process stays when the command has ended, so that others can enter the container (an instance); `command`
+   * false: nothing is executed at all. A note says when the command runs.
+   */
+  | { readonly op: 'hold'; readonly command: boolean }
+  /** First: the namespaces and the root of a running process (pid of ours) are entered. */
+  | { readonly op: 'join'; readonly pid: number; readonly namespaces: readonly Namespace[] };
 
 /** What is executed after the steps. `argv[0]` is searched on the PATH of `environment` when it holds no slash. */
 export interface IExecution {

@@ -24,6 +24,7 @@ struct container {
     int floor;       // O_PATH on the unbindable mount below the stage, or -1
     char stage_path[PATH_MAX];
     char root_path[PATH_MAX]; // of `root` as seen in this mount namespace; "/" once we are inside
+    int keeper;      // write end of the pipe to the keeper of an instance, or -1
     bool in_place;            // the plan holds `ledger` or `place`: no mount may involve procfs
     mode_t umask;             // given to the payload
     char detail[512];         // what failed, in words

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "identity.h"
+#include "instance.h"
 #include "plan.h"
 #include "resolve.h"
 #include "signals.h"
@@ -83,12 +84,13 @@ static void try_exec(const char *program, char **argv, char *const *environment)
 }
 
 // Tries one file; returns false when the search on PATH may go on.
-static bool is_final(const struct container *container, const char *program, int *error) {
+static bool is_final(struct container *container, const char *program, int *error) {
     struct stat status;
     char interpreter[PATH_MAX];
     if (errno == ENOENT && stat(program, &status) == 0) {
         bool known = interpreter_of(program, interpreter);
         report_exec(container->status, ENOENT, known ? interpreter : "");
+        tell_keeper(container);
         _exit(OWN_FAILURE);
     }
     if (errno == EACCES) {
@@ -146,5 +148,6 @@ _Noreturn void execute(struct container *container) {
         }
     }
     report_exec(container->status, error, NULL);
+    tell_keeper(container);
     _exit(OWN_FAILURE);
 }

@@ -49,7 +49,7 @@ static void become_payload(struct container *container) {
 
 static int run(int plan_fd, int status_fd) {
     struct plan plan = {0};
-    struct container container = {.status = status_fd, .stage = -1, .root = -1, .floor = -1};
+    struct container container = {.status = status_fd, .stage = -1, .root = -1, .floor = -1, .keeper = -1};
     const char *problem;
     fcntl(status_fd, F_SETFD, FD_CLOEXEC);
     if (read_plan(plan_fd, &plan, &container.index, &problem) < 0) {

@@ -11,6 +11,7 @@
 #include "files.h"
 #include "identity.h"
 #include "inplace.h"
+#include "instance.h"
 #include "loop.h"
 #include "mounts.h"
 #include "syscalls.h"
@@ -44,6 +45,8 @@ static const struct operation OPERATIONS[] = {
     {"drop-capabilities", "l", step_drop_capabilities},
     {"without-system-calls", "l", step_without_system_calls},
     {"chdir", "l", step_chdir},
+    {"hold", "n", step_hold},
+    {"join", "nl", step_join},
 };
 
 const struct operation *find_operation(const char *name) {

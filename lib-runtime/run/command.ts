@@ -8,11 +8,16 @@ import type { IRunSpec } from './spec.ts';
 /** `%test` of a definition file. */
 export const TEST_SCRIPT = '/.singularity.d/test';
 
+/** `%startscript` of a definition file. */
+export const START_SCRIPT = '/.singularity.d/startscript';
+
 export interface ICommand {
   readonly kind: 'command';
   readonly argv: readonly string[];
   /** Set over everything else: SHELL for the shell action. */
   readonly environment: Readonly<Record<string, string>>;
+  /** There is nothing to execute: an instance that others enter. */
+  readonly idle?: true;
   readonly notes: readonly INote[];
 }
 
@@ -48,6 +53,11 @@ export function containerCommand(
         : refusal('not-found', `${image.name} has no test script`, 'Run something of it with nbcontainer exec');
     case 'shell':
       return shellCommand(spec, image);
+    case 'start': {
+      const script = spec.app === undefined ? START_SCRIPT : appPath(spec.app, 'startscript');
+      const runs = hasFile(image.tree, script) && hasFile(image.tree, '/bin/sh');
+      return { ...command([script, ...spec.command]), ...(!runs && { idle: true }) };
+    }
   }
 }
 

@@ -99,6 +99,10 @@ function words(step: Step): string[] {
       return ['chdir', step.candidates.join(' or ')];
     case 'account':
       return [step.op, `${step.uid}:${step.gid}`, step.groups.join(',')];
+    case 'hold':
+      return step.command ? ['hold'] : ['hold', 'without a command'];
+    case 'join':
+      return ['join', String(step.pid), step.namespaces.join(',')];
     case 'private':
     case 'pivot':
     case 'unstage':

@@ -104,7 +104,8 @@ function processEnvironment({ host, spec, image, home, workingDirectory }: IEnvi
     ENVIRONMENT: '/.singularity.d/env/91-environment.sh',
     ...(spec.noEval && { NO_EVAL: '1' }),
     ...(spec.shell !== undefined && { SHELL: spec.shell }),
-    ...(spec.app !== undefined && { APPNAME: spec.app })
+    ...(spec.app !== undefined && { APPNAME: spec.app }),
+    ...(spec.instance !== undefined && { INSTANCE: spec.instance.name })
   };
   for (const [key, value] of Object.entries(own)) {
     process.set(`APPTAINER_${key}`, value);

@@ -27,6 +27,8 @@ export interface ILaunchRequest {
   readonly stdio?: ILaunchOptions['stdio'];
   readonly signal?: AbortSignal;
   readonly onSpawn?: (child: ChildProcess) => void;
+  /** An instance's command runs. */
+  readonly onStarted?: () => void;
   /** Told about what an optional step could not do. */
   readonly onNote?: (text: string) => void;
 }
@@ -49,7 +51,13 @@ export async function launch(plan: Plan, request: ILaunchRequest): Promise<{ sta
   const limits = plan.limits === undefined ? undefined : limitsGroup(plan.limits);
   const options: ILaunchOptions = {
     stdio: request.stdio ?? 'inherit',
-    onNote: note => onNote?.(`${note.text} (${note.errno})${note.step ? `: ${note.step.reason}` : ''}`),
+    onNote: note => {
+      if (note.step?.step.op === 'hold') {
+        request.onStarted?.();
+        return;
+      }
+      onNote?.(`${note.text} (${note.errno})${note.step ? `: ${note.step.reason}` : ''}`);
+    },
     ...(signal !== undefined && { signal }),
     onSpawn: child => {
       // The launcher waits for its plan: whatever it starts is marked and limited as it is itself.

@@ -31,6 +31,8 @@ export interface IPlanInput {
   readonly mounts: IMounts;
   readonly overlays?: IOverlays;
   readonly execution: IExecution;
+  /** The last step of an instance. */
+  readonly hold?: IPlannedStep;
 }
 
 /** The caller's identity with the steps that end in the payload's. */
