@@ -50,6 +50,11 @@ it('finds libraries below /opt/rocm and in the cache, once each, with their link
   });
 });
 
+it('takes the libraries of an ordinary desktop for no ROCm', async () => {
+  put('/opt/rocm/lib/libdrm_amdgpu.so.1', elf('libdrm_amdgpu.so.1'));
+  expect((await findRocm({}, root, 'x86_64')).libraries).toEqual([]);
+});
+
 it('finds nothing, and says why, where there is nothing', async () => {
   expect(await findRocm({}, root)).toMatchObject({
     libraries: [],

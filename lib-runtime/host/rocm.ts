@@ -13,6 +13,8 @@ import { readSharedObject } from './shared-object.ts';
 
 const LIBRARY =
   /^lib(hc_am|mcwamp\w*|drm|drm_amdgpu|numa|pci|rocr_debug_agent64|amd_?comgr64|amd_comgr|amdocl64|amdhip64|hsa-runtime64|rocm_smi64|cltrace|OpenCL)\.so(\.\d+)*$/;
+/** What no machine without ROCm has: libdrm and libnuma belong to every desktop. */
+const OWN = /(amd|hsa|rocm|hc_am|rocr)/;
 const BINARIES = ['rocm-smi', 'rocminfo'];
 const PROGRAMS = ['/opt/rocm/bin', '/usr/bin', '/usr/local/bin'];
 
@@ -72,8 +74,10 @@ export async function findRocm(
     ...((await isThere(join(root, 'dev/kfd'))) ? ['/dev/kfd'] : []),
     ...cards.sort().map(name => `/dev/dri/${name}`)
   ];
+  const found = [...libraries.values()];
+  const hasRocm = found.some(({ source }) => OWN.test(basename(source).replace('drm_amdgpu', '')));
   const notes = devices.includes('/dev/kfd') ? [] : ['/dev/kfd is not there: the kernel driver amdgpu is not loaded'];
-  return { libraries: [...libraries.values()], binaries, devices, files: [], notes };
+  return { libraries: hasRocm ? found : [], binaries, devices, files: [], notes };
 }
 
 async function isThere(path: string): Promise<boolean> {
