@@ -121,7 +121,8 @@ export const CHECKS: readonly ICheck[] = [
     probe: 'chroot',
     check: 'chroot',
     works: 'takes the place of pivot_root where that is denied',
-    denied: 'nothing depends on it where pivot_root works'
+    denied: ({ host, mounts }) =>
+      !mounts ? PTRACE : host.probes['pivot-root'].ok ? 'not needed: pivot_root works' : 'no root can be changed'
   },
   {
     group: ROOT,

@@ -131,7 +131,11 @@ describe('diagnose', () => {
       CLUSTER,
       around(),
       /newuidmap/,
-      { outcome: 'absent', consequence: '--fakeroot has one id, and pretends the others' }
+      {
+        outcome: 'absent',
+        consequence: '--fakeroot has one id, and pretends the others',
+        remedy: 'install uidmap and give the account a range in /etc/subuid and /etc/subgid'
+      }
     ],
     ['a cluster', CLUSTER, around(), /overlay file system/, { consequence: 'the one in a user namespace does' }],
     [

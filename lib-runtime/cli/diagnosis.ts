@@ -57,7 +57,7 @@ function finding(check: ICheck, context: IContext): IFinding {
 const PROGRAMS = 'programs of the machine';
 
 /** Helpers that make a difference where something is denied. */
-function programs({ host, mounts, root }: IContext): IFinding[] {
+function programs({ host, survey, mounts, root }: IContext): IFinding[] {
   const proot = host.tools['proot'] !== undefined;
   const range = host.subordinate?.uid.count;
   const missing = (yes: boolean): IFinding['outcome'] => (yes ? 'works' : 'absent');
@@ -86,9 +86,12 @@ function programs({ host, mounts, root }: IContext): IFinding[] {
               range === undefined
                 ? '--fakeroot has one id, and pretends the others'
                 : `--fakeroot has ${range} ids of its own`,
-            ...(range === undefined && {
-              remedy: 'install uidmap and give the account a range in /etc/subuid and /etc/subgid'
-            })
+            // Setuid helpers are of no use to one who may gain no rights, nor without a namespace to map into.
+            ...(range === undefined &&
+              mounts &&
+              !survey.noNewPrivileges && {
+                remedy: 'install uidmap and give the account a range in /etc/subuid and /etc/subgid'
+              })
           }
         ])
   ];

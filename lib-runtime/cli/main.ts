@@ -2,7 +2,7 @@
 /** Entry point of the command line: parse, run, print a failure, exit. */
 import { CommanderError } from 'commander';
 import { ContainerError, OWN_FAILURE } from '../support/errors.ts';
-import { fatal } from './output.ts';
+import { fatal, info } from './output.ts';
 import { buildProgram } from './program.ts';
 import { CALLED_AS } from './shim-scripts.ts';
 import { VERSION } from './version.ts';
@@ -46,6 +46,11 @@ async function main(argv: readonly string[]): Promise<number> {
       return error.exitCode === 0 ? 0 : NOT_UNDERSTOOD;
     }
     fatal(error);
+    if (error instanceof ContainerError) {
+      // Read only now: a start that works does not pay for the table.
+      const { knownCause } = await import('./commands/explain.ts');
+      knownCause(error).forEach(info);
+    }
     return error instanceof ContainerError ? statusOf(error) : OWN_FAILURE;
   }
 }

@@ -55,3 +55,16 @@ export function explainCommand(text: string, json: boolean): number {
   print(paragraphs.join('\n\n'));
   return 0;
 }
+
+/**
+ * What the table knows of a failure of ours that carries the words of another program (PRoot, the kernel, a registry)
+ * and gives no better advice than to see doctor; lines for a person.
+ */
+export function knownCause(error: ContainerError): string[] {
+  const advised = error.fix !== undefined && !error.fix.includes('nbcontainer doctor');
+  const found = advised ? [] : explainText([error.message, error.reason ?? ''].join('\n'));
+  return found.flatMap(({ known }) => [
+    `Known cause: ${known.cause}. ${known.advice}.`,
+    ...(known.administrator === undefined ? [] : [`An administrator could change: ${known.administrator}.`])
+  ]);
+}
