@@ -7,7 +7,7 @@ import { type IEventSubscription, listenEvents } from '../../lib-runtime/api/eve
 import { API_VERSION } from '../../lib-runtime/api/routes.ts';
 import type { DaemonEvent, Image, Job, Shell } from '../../lib-runtime/api/schema.ts';
 import type { ConnectionState, ContainersChange, IContainers } from '../tokens.ts';
-import { inOrder, readServer } from './model-data.ts';
+import { inOrder, readServer, reconcile } from './model-data.ts';
 import type { JupyterTransport } from './transport.ts';
 
 export interface IContainersOptions {
@@ -121,14 +121,15 @@ export class Containers implements IContainers {
 
   /** What was removed while nobody listened is told by nobody: the lists are asked for. */
   private async _refresh(): Promise<void> {
+    const heard = (this._heard = new Set<string>());
     try {
       const [{ jobs }, { shells }, { images }] = await Promise.all([
         this.client.jobs(),
         this.client.shells(),
         this.client.images()
       ]);
-      this._jobs = new Map(jobs.map(job => [job.id, job]));
-      this._shells = new Map(shells.map(shell => [shell.id, shell]));
+      this._jobs = reconcile(jobs, this._jobs, heard);
+      this._shells = reconcile(shells, this._shells, heard);
       this._images = images;
       this._tell('connected');
       this._changed.emit('images');
@@ -162,18 +163,22 @@ export class Containers implements IContainers {
   private _receive(event: DaemonEvent): void {
     switch (event.type) {
       case 'job':
+        this._heard.add(event.job.id);
         this._jobs.set(event.job.id, event.job);
         this._changed.emit('jobs');
         break;
       case 'job-removed':
+        this._heard.add(event.id);
         this._jobs.delete(event.id);
         this._changed.emit('jobs');
         break;
       case 'shell':
+        this._heard.add(event.shell.id);
         this._shells.set(event.shell.id, event.shell);
         this._changed.emit('shells');
         break;
       case 'shell-removed':
+        this._heard.add(event.id);
         this._shells.delete(event.id);
         this._changed.emit('shells');
         break;
@@ -199,6 +204,8 @@ export class Containers implements IContainers {
   private _images: readonly Image[] | undefined;
   private _jobs = new Map<string, Job>();
   private _shells = new Map<string, Shell>();
+  /** Ids of what events were about since the lists were asked for. */
+  private _heard = new Set<string>();
   private _events: IEventSubscription | undefined;
   private _rootDir: string | undefined;
   private _shellsAllowed = true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { expect, test } from 'vitest';
-import { inOrder, readServer } from './model-data.ts';
+import { inOrder, readServer, reconcile } from './model-data.ts';
 
 test.each([
   [
@@ -24,4 +24,25 @@ test('newest first', () => {
     { id: 'c', startedAt: '2026-11-22T08:30:00.000Z' }
   ];
   expect(inOrder(new Set(items)).map(item => item.id)).toEqual(['b', 'c', 'a']);
+});
+
+test('a list does not undo what events told while it was on its way', () => {
+  const listed = [
+    { id: 'kept', state: 'running' },
+    { id: 'ended', state: 'running' },
+    { id: 'removed', state: 'running' }
+  ];
+  const known = new Map(
+    [
+      { id: 'ended', state: 'done' },
+      { id: 'begun', state: 'running' },
+      { id: 'gone while nobody listened', state: 'running' }
+    ].map(item => [item.id, item])
+  );
+  const merged = reconcile(listed, known, new Set(['ended', 'begun', 'removed']));
+  expect([...merged.values()]).toEqual([
+    { id: 'kept', state: 'running' },
+    { id: 'ended', state: 'done' },
+    { id: 'begun', state: 'running' }
+  ]);
 });

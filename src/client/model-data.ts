@@ -25,3 +25,23 @@ export function readServer(body: unknown): IServerFacts {
 export function inOrder<T extends { readonly startedAt: string; readonly id: string }>(items: Iterable<T>): T[] {
   return [...items].sort((a, b) => (a.startedAt < b.startedAt ? 1 : a.startedAt > b.startedAt ? -1 : 0));
 }
+
+/**
+ * A list that was asked for, where events have come while it was on its way: what they told of an id is newer.
+ * @param known what the events have made of it
+ * @param heard the ids that they were about, also of what they took away
+ */
+export function reconcile<T extends { readonly id: string }>(
+  listed: readonly T[],
+  known: ReadonlyMap<string, T>,
+  heard: ReadonlySet<string>
+): Map<string, T> {
+  const merged = new Map(listed.filter(item => !heard.has(item.id)).map(item => [item.id, item]));
+  for (const id of heard) {
+    const item = known.get(id);
+    if (item) {
+      merged.set(id, item);
+    }
+  }
+  return merged;
+}
