@@ -167,6 +167,13 @@ describe('a pivot plan', () => {
     ]);
   });
 
+  it('does not follow links of the image below a directory that a mount covers', () => {
+    const listings = { ...DEBIAN, '/dev': listing('fd -> /proc/self/fd', 'stdin -> fd/0'), '/proc': [] };
+    const made = steps(plan(imageFacts(listings), { contain: true }), /symlink .*proc.self/);
+    expect(made).toContain('symlink /dev/fd -> /proc/self/fd');
+    expect(made).toContain('symlink /dev/stdin -> /proc/self/fd/0');
+  });
+
   it('makes mount points inside a tmpfs and leaves those inside a bind to the host', () => {
     const binds = [
       { source: '/a', target: '/data', readOnly: false },

@@ -101,13 +101,11 @@ class Builder {
   /** Settles one mount; a sentence when it has no place. */
   add(mount: Placeable): string | undefined {
     const wanted = typeWanted(mount);
-    const outer = this.placed.filter(({ path, mount: { kind } }) => {
-      const holds = kind === 'bind' || kind === 'tmpfs';
-      return holds && isWithin(this.realTarget(mount), path);
-    });
+    const target = this.realTarget(mount.target);
+    const outer = this.holders(target);
     const inside = outer.at(-1);
     if (inside !== undefined) {
-      return this.addInside(mount, inside, wanted);
+      return this.addInside(mount, target, inside, wanted);
     }
     const found = findInImage(this.request.tree, mount.target, !(mount.kind === 'bind' && mount.replace));
     switch (found.kind) {
@@ -142,23 +140,37 @@ class Builder {
     }
   }
 
-  /** The real path of a target as far as the image decides it. */
-  private realTarget(mount: Placeable): string {
-    const found = findInImage(this.request.tree, mount.target);
+  /** Earlier mounts at or above a path. */
+  private holders(path: string): IPlaced[] {
+    return this.placed.filter(
+      ({ path: outer, mount: { kind } }) => (kind === 'bind' || kind === 'tmpfs') && isWithin(path, outer)
+    );
+  }
+
+  /** The real path of a target: links of the image count down to the first directory that a mount has covered. */
+  private realTarget(target: string): string {
+    if (target === '/') {
+      return '/';
+    }
+    const parent = this.realTarget(parentOf(target));
+    if (this.holders(parent).length > 0) {
+      return join(parent, target.slice(target.lastIndexOf('/') + 1));
+    }
+    const found = findInImage(this.request.tree, target);
     return found.kind === 'found' || found.kind === 'unknown'
       ? found.path
       : found.kind === 'missing'
         ? join(found.parent, ...found.rest)
-        : mount.target;
+        : target;
   }
 
   /** A target below (or at) an earlier mount: the image has no say any more. */
   private addInside(
     mount: Placeable,
+    path: string,
     outer: IPlaced,
     wanted: 'directory' | 'file' | 'symlink' | 'none'
   ): string | undefined {
-    const path = this.realTarget(mount);
     const rest = path.slice(outer.path.length);
     const outside = outer.mount;
     if (rest === '' || wanted === 'none') {
