@@ -32,4 +32,6 @@ c.ServerApp.port = int(os.environ["NBCONTAINER_UI_PORT"])
 c.ServerApp.port_retries = 0
 c.ServerApp.ip = "127.0.0.1"
 c.ServerApp.allow_root = True
+# Notebook 7, which the same server shows at /tree.
+c.JupyterNotebookApp.expose_app_in_browser = True
 c.Application.log_level = "ERROR"

@@ -4,15 +4,8 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { CommandIDs } from '../commands.ts';
 
-/** Those that ask for what they lack, or act on the notebook that is open; one whose plugin is off is not shown. */
-const COMMANDS = [
-  CommandIDs.showPanel,
-  CommandIDs.pullImage,
-  CommandIDs.runImage,
-  CommandIDs.openShell,
-  CommandIDs.runCell,
-  CommandIDs.chooseImage
-];
+/** Those that work without arguments and whose own plugin does not list them; one that is off is not shown. */
+const COMMANDS = [CommandIDs.showPanel, CommandIDs.openShell];
 
 export const palettePlugin: JupyterFrontEndPlugin<void> = {
   id: 'nbcontainer:palette',
@@ -21,6 +14,6 @@ export const palettePlugin: JupyterFrontEndPlugin<void> = {
   optional: [ICommandPalette, ITranslator],
   activate: (_app: JupyterFrontEnd, palette: ICommandPalette | null, translator: ITranslator | null) => {
     const category = (translator ?? nullTranslator).load('nbcontainer').__('Containers');
-    COMMANDS.forEach((command, rank) => palette?.addItem({ command, category, rank }));
+    COMMANDS.forEach(command => palette?.addItem({ command, category }));
   }
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The side panel: its frame. What is in its sections is fetched when it is first looked at. */
-import { PanelWithToolbar, refreshIcon, SidePanel, ToolbarButton } from '@jupyterlab/ui-components';
-import { clearIcon } from '@jupyterlab/ui-components';
+import { clearIcon, type LabIcon, PanelWithToolbar, refreshIcon, SidePanel } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import { AccordionPanel, type PanelLayout, Widget } from '@lumino/widgets';
 import type { ITranslator } from '@jupyterlab/translation';
@@ -22,6 +21,31 @@ export interface IPanelOptions {
   readonly load: () => Promise<FillPanel>;
 }
 
+/**
+ * A button of a section's toolbar. JupyterLab's own is a custom element without a role, on which screen readers need
+ * not heed its label, and axe counts that as serious.
+ */
+class IconButton extends Widget {
+  constructor(label: string, icon: LabIcon, onClick: () => void) {
+    super({ node: document.createElement('button') });
+    this.addClass('jp-nbcontainer-IconButton');
+    this.node.setAttribute('type', 'button');
+    this.node.setAttribute('aria-label', label);
+    this.node.title = label;
+    icon.element({ container: this.node, tag: 'span', width: '16px', height: '16px' });
+    // The title around it would fold the section.
+    this.node.addEventListener('keydown', event => {
+      if (event.key === 'Enter' || event.key === ' ') {
+        event.stopPropagation();
+      }
+    });
+    this.node.addEventListener('click', event => {
+      event.stopPropagation();
+      onClick();
+    });
+  }
+}
+
 export class ContainerPanel extends SidePanel {
   constructor(options: IPanelOptions) {
     super({ translator: options.translator });
@@ -36,8 +60,8 @@ export class ContainerPanel extends SidePanel {
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', trans.__('Containers'));
 
-    const button = (label: string, icon: typeof refreshIcon, onClick: () => Promise<unknown>): ToolbarButton =>
-      new ToolbarButton({ icon, tooltip: label, onClick: () => void onClick().catch(() => undefined) });
+    const button = (label: string, icon: LabIcon, onClick: () => Promise<unknown>): Widget =>
+      new IconButton(label, icon, () => void onClick().catch(() => undefined));
     this._addSection('images', trans.__('Images')).toolbar.addItem(
       'refresh',
       button(trans.__('Refresh the images'), refreshIcon, () => containers.refreshImages())

@@ -65,9 +65,9 @@ function PullForm({ context }: { readonly context: IPanelContext }): React.JSX.E
           id={REFERENCE_BOX}
           className="jp-mod-styled"
           list={`${REFERENCE_BOX}-recent`}
-          placeholder={trans.__('docker://ubuntu:24.04')}
+          placeholder={trans.__('ubuntu:24.04')}
           aria-label={trans.__('Image to pull')}
-          title={trans.__('docker://, oras://, library:// or https:// address of an image')}
+          title={trans.__('An image of a registry, or an oras://, library:// or https:// address')}
           autoComplete="off"
           spellCheck={false}
           value={text}

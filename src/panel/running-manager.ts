@@ -12,7 +12,7 @@ import { CommandIDs } from '../commands.ts';
 import { containerIcon } from '../icons.ts';
 import { IContainers } from '../tokens.ts';
 import { shortName } from './format.ts';
-import { runningByImage, runningKey } from './running.ts';
+import { commandOf, runningByImage, runningKey } from './running.ts';
 
 type Item = IRunningSessions.IRunningItem;
 
@@ -69,7 +69,7 @@ class ContainerManager implements IRunningSessions.IManager {
     const shutdown = (): void => this._stop([row]);
     if ('kind' in row) {
       const title = shortName(row.title);
-      const line = row.commandLine.replace(/^nbcontainer /, '');
+      const line = commandOf(row) || trans.__("the image's own program");
       return {
         label: () => (row.kind === 'pull' ? trans.__('Pull of %1', title) : line),
         labelTitle: () => row.commandLine,

@@ -7,7 +7,7 @@ import { CommandIDs } from '../commands.ts';
 import type { IPanelContext } from './context.ts';
 import { formatElapsed, shortName } from './format.ts';
 import { Button, Notice, perform, RowButton, useContainers, useNow, waitingNotice } from './parts.tsx';
-import { hasEnded, runningRows } from './running.ts';
+import { commandOf, hasEnded, runningRows } from './running.ts';
 
 export function RunningView({ context }: { readonly context: IPanelContext }): React.JSX.Element {
   useContainers(context, 'jobs', 'shells');
@@ -70,7 +70,7 @@ function JobRow({ context, job, now }: IJobRowProps): React.JSX.Element {
     >
       <div className="jp-nbcontainer-RowText">
         <div className="jp-nbcontainer-RowName">{name}</div>
-        <div className="jp-nbcontainer-RowLine">{job.commandLine}</div>
+        <div className="jp-nbcontainer-RowLine">{commandOf(job) || trans.__("the image's own program")}</div>
         <Facts state={words[job.state]} kind={job.state} elapsed={elapsed(job, now)} />
       </div>
       <div className="jp-nbcontainer-RowButtons jp-mod-always">

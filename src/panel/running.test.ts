@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { expect, test } from 'vitest';
 import type { Job, Shell } from '../../lib-runtime/api/schema.ts';
-import { activity, runningByImage, runningKey, runningRows } from './running.ts';
+import { activity, commandOf, runningByImage, runningKey, runningRows } from './running.ts';
 
 const job = (id: string, change: Partial<Job> = {}): Job => ({
   id,
@@ -73,4 +73,12 @@ test('progress does not change what is listed, a name does', () => {
   expect(runningKey([pull('p1', 1, 9)], [])).toBe(runningKey([pull('p1', 8, 9)], []));
   expect(runningKey([], [shell('s1')])).not.toBe(runningKey([], [shell('s1', { name: 'other' })]));
   expect(runningKey([job('j1')], [])).not.toBe(runningKey([job('j1', { state: 'done' })], []));
+});
+
+test.each([
+  ['alpine', 'nbcontainer exec --nv alpine echo a', 'echo a'],
+  ['alpine', 'nbcontainer run alpine', ''],
+  ['my image.sif', "nbcontainer run 'my image.sif' a", "nbcontainer run 'my image.sif' a"]
+])('in %s, %s does: %j', (title, commandLine, command) => {
+  expect(commandOf({ title, commandLine })).toBe(command);
 });

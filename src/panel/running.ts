@@ -14,6 +14,12 @@ export function runningRows(jobs: readonly Job[], shells: readonly Shell[]): rea
   return [...rows.filter(row => !hasEnded(row)).sort(newestFirst), ...rows.filter(hasEnded).sort(newestFirst)];
 }
 
+/** What a run does in its image: the words behind the image's name; empty for the image's own program. */
+export function commandOf(job: Pick<Job, 'title' | 'commandLine'>): string {
+  const at = job.commandLine.indexOf(` ${job.title}`);
+  return at < 0 ? job.commandLine : job.commandLine.slice(at + job.title.length + 1).trim();
+}
+
 export interface IActivity {
   /** Runs and shells. */
   readonly containers: number;
