@@ -2,7 +2,8 @@
 /** Runs commands on a stand-in from TypeScript: tests and benches. The command line is platforms/run.ts. */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
-import { dirname } from 'node:path';
+import { statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { buildStandIn, REPOSITORY } from './build.ts';
 import { RECIPES, standInArguments, standInEnvironment } from './recipes.ts';
 import type { IStandInOptions, StandInName } from './recipes.ts';
@@ -29,6 +30,11 @@ export async function standInCommand(
   const visible = [REPOSITORY, dirname(dirname(process.execPath))];
   const readOnlyBinds = [...visible.filter(path => outsideSystem(path)), ...(options.readOnlyBinds ?? [])];
   const whole: IStandInOptions = { ...options, readOnlyBinds };
+  if (recipe.account !== undefined && (statSync(join(REPOSITORY, 'package.json')).mode & 0o004) === 0) {
+    throw new Error(
+      `${name} runs as uid ${recipe.account.uid}, which cannot read this checkout: chmod -R o+rX ${REPOSITORY}`
+    );
+  }
   return {
     program: await buildStandIn(),
     arguments: [...standInArguments(recipe, whole), ...command],

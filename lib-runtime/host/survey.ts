@@ -30,6 +30,7 @@ export interface ISurvey {
   readonly settings: Readonly<Record<string, string>>;
   /** Processors that this process may use. */
   readonly cores: number;
+  /** Of the machine, or of our control group where that has less. */
   readonly memoryBytes: number;
   readonly places: readonly IPlace[];
 }
@@ -56,7 +57,7 @@ export async function surveyHost(places: Readonly<Record<string, string>>): Prom
     ...parseConfinement(status, label),
     settings: Object.fromEntries(SETTINGS.map((name, at) => [name, (values[at] ?? '').trim()]).filter(([, v]) => v)),
     cores: availableParallelism(),
-    memoryBytes: totalmem(),
+    memoryBytes: Math.min(totalmem(), process.constrainedMemory() || Infinity),
     places: looked.filter(place => place !== undefined)
   };
 }
