@@ -5,8 +5,8 @@
  * are the same as with the namespaces engine (PRoot 5.1 itself turns every signal into status 255).
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { constants, tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { asContainerError, ContainerError } from '../support/errors.ts';
@@ -16,6 +16,7 @@ import { launcherPath } from './launcher-path.ts';
 import type { ILaunchNote, ILaunchOptions } from './namespaces.ts';
 import { childrenOf } from './processes.ts';
 import { encodePlan, StatusDecoder, type StatusRecord } from './protocol.ts';
+import { makeScratch } from './scratch.ts';
 import type { IExecution, IPlannedStep } from './steps.ts';
 
 export interface IPtraceLaunch {
@@ -54,7 +55,8 @@ export async function launchPtrace(plan: IPtraceLaunch, options: ILaunchOptions)
     throw cancelled();
   }
   const launcher = options.launcher ?? launcherPath();
-  const directory = await mkdtemp(join(tmpdir(), 'nbcontainer-'));
+  const scratch = await makeScratch();
+  const directory = scratch.path;
   try {
     const confined = plan.confinement?.length ? [launcher, 'confine', plan.confinement.join(',')] : [];
     const proot = [...confined, plan.program] as const;
@@ -75,7 +77,7 @@ export async function launchPtrace(plan: IPtraceLaunch, options: ILaunchOptions)
     const environment = { PROOT_TMP_DIR: directory, ...(abilities.noSeccomp && { PROOT_NO_SECCOMP: '1' }) };
     return { status: await run(plan, words, environment, options) };
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await scratch.dispose();
   }
 }
 
