@@ -62,7 +62,8 @@ export interface IPty {
 const WRITE_AGAIN = 5;
 /** What is read after the program's end, when something else still holds the terminal. */
 const LAST_WORDS = 250;
-const READ = 64 * 1024;
+/** What Linux gives at a time. With a larger buffer libuv takes every read for the last and polls in between. */
+const READ = 4095;
 
 const masters = new Set<number>();
 let native: INative | undefined;
@@ -82,7 +83,7 @@ export function openPty(options: IPtyOptions): IPty {
   );
   masters.add(fd);
   let lastData = performance.now();
-  // One buffer for all reads: a flood would otherwise leave garbage of 64 kB for every 4 kB read.
+  // One buffer for all reads: a flood would otherwise leave garbage of as much as is read.
   const onread = {
     buffer: Buffer.allocUnsafeSlow(READ),
     callback: (length: number, buffer: Uint8Array): boolean => {

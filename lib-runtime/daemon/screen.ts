@@ -13,9 +13,10 @@ export const SCROLLBACK = 5000;
 /** Bytes unread by the terminal beyond which the shell is held back, and below which it goes on. */
 const MAX_UNREAD = 2 << 20;
 const FEW_UNREAD = 1 << 20;
-/** Milliseconds after which output is read, unless that much more than this many bytes have come: then it is a flood. */
+/** Milliseconds after which output is read, unless more than so many bytes have come meanwhile: then it is a flood. */
 const READ_AFTER = 40;
-const FLOOD = 256 * 1024;
+const FLOOD = 64 * 1024;
+const WORTH_SKIPPING = 256 * 1024;
 
 export interface IScreenHooks {
   /** An answer of the terminal to a program that nobody else has answered. */
@@ -37,7 +38,6 @@ interface IPiece {
   readonly bytes: Uint8Array;
   readonly boundary: number;
   readonly plain: boolean;
-  readonly lines: number;
   /** Whether a window's terminal sees it, too, and answers it. */
   readonly seen: boolean;
 }
@@ -143,6 +143,9 @@ export class Screen {
     if (this.reading || this.over) {
       return;
     }
+    if (this.unreadBytes > WORTH_SKIPPING) {
+      this.skip();
+    }
     this.reading = true;
     void this.readAll();
   }
@@ -210,34 +213,26 @@ export class Screen {
    * scroll region set, lines outside of it would stay.
    */
   private skip(): void {
-    const needed = SCROLLBACK + this.terminal.rows + 1;
     if (this.unskippable > 0 || hasScrollRegion(this.terminal)) {
       return;
     }
     const pieces = this.unread as IPiece[];
-    let lines = pieces.reduce((sum, piece) => sum + piece.lines, 0);
-    let from = 0;
-    for (; from < pieces.length - 1; from += 1) {
-      const rest = lines - (pieces[from]?.lines ?? 0);
-      // The next one loses its first line: the cut is at the beginning of a line.
-      if (rest - 1 < needed) {
-        break;
-      }
-      lines = rest;
+    let missing = SCROLLBACK + this.terminal.rows + 1;
+    let from = pieces.length;
+    while (from > 0 && missing > 0) {
+      from -= 1;
+      missing -= countLines(pieces[from]?.bytes ?? NOTHING);
     }
+    // One more, which loses its first line: the cut is at the beginning of a line.
+    from -= 1;
     const first = pieces[from];
-    if (from === 0 || !first) {
-      return;
-    }
-    const cut = lineStart(first.bytes);
-    if (cut === undefined) {
+    const cut = first && lineStart(first.bytes);
+    if (!first || cut === undefined) {
       return;
     }
     const dropped = pieces.slice(0, from).reduce((sum, piece) => sum + piece.bytes.length, cut);
-    this.unread = [
-      { ...first, bytes: first.bytes.subarray(cut), boundary: first.boundary - cut, lines: first.lines - 1 },
-      ...pieces.slice(from + 1)
-    ];
+    const rest = { ...first, bytes: first.bytes.subarray(cut), boundary: first.boundary - cut };
+    this.unread = [rest, ...pieces.slice(from + 1)];
     this.unreadBytes -= dropped;
   }
 
@@ -247,6 +242,16 @@ export class Screen {
       this.hooks.onBehind();
     }
   }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function countLines(bytes: Uint8Array): number {
+  let lines = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    lines += bytes[at] === 0x0a ? 1 : 0;
+  }
+  return lines;
 }
 
 /** After the first line's CR LF. */

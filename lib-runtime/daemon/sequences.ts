@@ -7,13 +7,17 @@
 const State = { ground: 0, escape: 1, csi: 2, osc: 3, string: 4 } as const;
 type State = (typeof State)[keyof typeof State];
 
+const ESC = 0x1b;
+/** Change the character set, for what comes after them, too. */
+const SHIFTS = [0x0e, 0x0f] as const;
+/** Begins C1 controls in UTF-8, which are escape sequences of one character. */
+const BEFORE_C1 = 0xc2;
+
 export interface IScanned {
   /** Bytes of the piece up to the last place where nothing is unfinished; -1 when there is no such place. */
   readonly boundary: number;
   /** No escape sequence and no change of character set: such text leaves nothing behind but what it prints. */
   readonly plain: boolean;
-  /** Line feeds, when plain. */
-  readonly lines: number;
 }
 
 /** Scans a stream piece by piece. */
@@ -21,46 +25,69 @@ export class SequenceScanner {
   private state: State = State.ground;
   /** Bytes that a UTF-8 character still lacks. */
   private lacking = 0;
-  /** After 0xC2 may follow a C1 control, which is an escape sequence of one byte. */
-  private afterC2 = false;
 
   scan(bytes: Uint8Array): IScanned {
-    let boundary = this.state === State.ground && this.lacking === 0 ? 0 : -1;
-    let plain = this.state === State.ground;
-    let lines = 0;
-    for (let at = 0; at < bytes.length; at += 1) {
-      const byte = bytes[at] as number;
-      if (this.state !== State.ground) {
-        this.state = afterByte(this.state, byte);
-        boundary = this.state === State.ground ? at + 1 : boundary;
-        continue;
-      }
-      if (this.lacking > 0 && (byte & 0xc0) === 0x80) {
-        plain &&= !(this.afterC2 && byte < 0xa0);
-        this.lacking -= 1;
-      } else {
-        this.lacking = byte < 0xc0 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-        this.afterC2 = byte === 0xc2;
-        if (byte === 0x0a) {
-          lines += 1;
-        } else if (byte === 0x1b) {
-          this.state = State.escape;
-          plain = false;
-          continue;
-        } else if (byte === 0x0e || byte === 0x0f) {
-          plain = false;
-        }
-      }
-      if (this.lacking === 0) {
-        boundary = at + 1;
-      }
+    const clean = this.state === State.ground;
+    // Searching for a byte is many times faster than looking at every byte, and most of a flood has none of these.
+    let escape = clean ? bytes.indexOf(ESC) : 0;
+    if (escape < 0) {
+      const boundary = this.finishText(bytes, 0);
+      return { boundary, plain: !SHIFTS.some(shift => bytes.includes(shift)) && !hasC1(bytes) };
     }
-    return { boundary, plain, lines };
+    let boundary = clean ? this.finishText(bytes.subarray(0, escape), 0) : -1;
+    this.lacking = 0;
+    let at = escape;
+    while (at < bytes.length) {
+      if (this.state === State.ground) {
+        escape = bytes.indexOf(ESC, at);
+        boundary = Math.max(boundary, this.finishText(bytes.subarray(at, escape < 0 ? bytes.length : escape), at));
+        if (escape < 0) {
+          break;
+        }
+        at = escape;
+        this.lacking = 0;
+      }
+      this.state = afterByte(this.state, bytes[at] as number);
+      at += 1;
+      boundary = this.state === State.ground ? at : boundary;
+    }
+    return { boundary, plain: false };
+  }
+
+  /** The last place between two characters in text without escape sequences that begins at `offset`; or -1. */
+  private finishText(text: Uint8Array, offset: number): number {
+    let rest = this.lacking;
+    // A character ends within the last bytes, or else it does not end here.
+    let from = Math.max(0, text.length - 3);
+    if (from === 0) {
+      from = Math.min(rest, text.length);
+      rest -= from;
+    } else {
+      rest = 0;
+    }
+    let last = rest === 0 ? from : -1;
+    for (let at = from; at < text.length; at += 1) {
+      const byte = text[at] as number;
+      rest = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : byte >= 0xc0 ? 1 : Math.max(0, rest - 1);
+      last = rest === 0 ? at + 1 : last;
+    }
+    this.lacking = rest;
+    return last < 0 ? -1 : offset + last;
   }
 }
 
+function hasC1(bytes: Uint8Array): boolean {
+  for (let at = bytes.indexOf(BEFORE_C1); at >= 0; at = bytes.indexOf(BEFORE_C1, at + 1)) {
+    if ((bytes[at + 1] ?? 0) < 0xa0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** The state after a byte, ESC included. */
 function afterByte(state: State, byte: number): State {
-  if (byte === 0x1b) {
+  if (byte === ESC) {
     return State.escape;
   }
   // CAN and SUB end whatever was begun.
