@@ -5,10 +5,11 @@
  * are the same as with the namespaces engine (PRoot 5.1 itself turns every signal into status 255).
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { companionLibraries } from '../host/companion.ts';
 import { asContainerError, ContainerError } from '../support/errors.ts';
 import { passesInterrupts } from './foreground.ts';
 import { execError, stepError } from './launch-errors.ts';
@@ -60,7 +61,10 @@ export async function launchPtrace(plan: IPtraceLaunch, options: ILaunchOptions)
   try {
     const confined = plan.confinement?.length ? [launcher, 'confine', plan.confinement.join(',')] : [];
     const proot = [...confined, plan.program] as const;
-    const abilities = testProot(proot, launcher, directory);
+    // For PRoot alone: what runs below it gets the environment of the plan.
+    const libraries = companionLibraries(plan.program);
+    const base = { PROOT_TMP_DIR: directory, ...(libraries !== undefined && { LD_LIBRARY_PATH: libraries }) };
+    const abilities = testProot(proot, launcher, base);
     const paths = await generate(plan, directory);
     const fill = (text: string): string =>
       text.replace(/@([\w-]+)@/g, (whole, name: string) => paths.get(name) ?? whole);
@@ -74,7 +78,7 @@ export async function launchPtrace(plan: IPtraceLaunch, options: ILaunchOptions)
       `${launcher}:${INSIDE}`,
       ...[INSIDE, 'run', '3', '4']
     ];
-    const environment = { PROOT_TMP_DIR: directory, ...(abilities.noSeccomp && { PROOT_NO_SECCOMP: '1' }) };
+    const environment = { ...base, ...(abilities.noSeccomp && { PROOT_NO_SECCOMP: '1' }) };
     return { status: await run(plan, words, environment, options) };
   } finally {
     await scratch.dispose();
@@ -107,13 +111,14 @@ export interface IProotAbilities {
  * Tries PRoot: it has to bring the launcher to the point where that prints its usage.
  *
  * @param proot its path, behind the words that confine it.
+ * @param environment PROOT_TMP_DIR, and what it needs to start.
  * @throws ContainerError `launch` when it works neither with nor without seccomp.
  */
-export function testProot(proot: readonly string[], launcher: string, directory: string): IProotAbilities {
+export function testProot(proot: readonly string[], launcher: string, environment: NodeJS.ProcessEnv): IProotAbilities {
   const [first = '', ...before] = proot;
   const attempt = (words: readonly string[], extra: NodeJS.ProcessEnv): ReturnType<typeof spawnSync> =>
     spawnSync(first, [...before, ...words], {
-      env: { PROOT_TMP_DIR: directory, ...extra },
+      env: { ...environment, ...extra },
       timeout: SELF_TEST,
       killSignal: 'SIGKILL',
       cwd: '/',

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { errnoOf } from '../support/errors.ts';
 import { readAccount } from './account.ts';
 import { parseStatus } from './capabilities.ts';
+import { findCompanion } from './companion.ts';
 import type { IGpuFacts, IHostFacts, INode } from './facts.ts';
 import { gatherIdentities } from './identities.ts';
 import { launcherPath } from './launcher-path.ts';
@@ -67,7 +68,7 @@ export async function gatherHostFacts(options: IGatherOptions): Promise<IHostFac
     runtimeDirectory,
     // The smaller of what the machine and what our cgroup has left.
     memoryBytes: Math.min(freemem(), process.availableMemory()),
-    tools: findTools(env['PATH'] ?? ''),
+    tools: findTools(env),
     ...(account.uid === 0 && { idMaps: readIdMaps() }),
     ...(await gatherIdentities(account, status.noNewPrivileges, env, options.cwd)),
     workingDirectory: options.cwd,
@@ -121,7 +122,8 @@ async function lookAt(paths: readonly string[]): Promise<IHostFacts['paths']> {
 }
 
 /** Synchronous on purpose: ninety look-ups cost 0.5 ms so, and 8 ms by way of the thread pool. */
-function findTools(path: string): Record<string, string> {
+function findTools(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const path = env['PATH'] ?? '';
   const directories = [...new Set([...path.split(':').filter(part => part.startsWith('/')), ...SYSTEM_PATH])];
   const found: Record<string, string> = {};
   for (const name of TOOLS) {
@@ -130,5 +132,6 @@ function findTools(path: string): Record<string, string> {
       found[name] = file;
     }
   }
-  return found;
+  const companion = env['NBCONTAINER_PROOT'] || found['proot'] === undefined ? findCompanion(env) : undefined;
+  return companion === undefined ? found : { ...found, proot: companion };
 }
