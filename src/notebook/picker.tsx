@@ -2,10 +2,10 @@
 /** The button in the notebook's toolbar that names the image, with the menu of the others. */
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { caretDownIcon, ReactWidget, ToolbarButtonComponent, UseSignal } from '@jupyterlab/ui-components';
+import { caretDownIcon, MenuSvg, ReactWidget, ToolbarButtonComponent, UseSignal } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import { MessageLoop } from '@lumino/messaging';
-import { Menu, Widget } from '@lumino/widgets';
+import { type Menu, Widget } from '@lumino/widgets';
 import * as React from 'react';
 import { CommandIDs } from '../commands.ts';
 import { shortName } from '../panel/format.ts';
@@ -47,7 +47,8 @@ export class ImagePicker extends ReactWidget {
         <ToolbarButtonComponent
           className="jp-nbcontainer-ImagePickerButton"
           icon={caretDownIcon}
-          label={image === undefined ? trans.__('Container') : shortName(image)}
+          // Its last part tells one image from the next; the tooltip has all of it.
+          label={image === undefined ? trans.__('Container') : shortName(image).split('/').pop()}
           tooltip={
             image === undefined
               ? trans.__('Choose the container image of this notebook')
@@ -79,7 +80,7 @@ export class ImagePicker extends ReactWidget {
 
   private _fill(): Menu {
     const { commands, containers, images, panel } = this._options;
-    const menu = new Menu({ commands });
+    const menu = new MenuSvg({ commands });
     const chosen = images.choice(panel)?.image;
     const known = (containers.images ?? []).map(image => image.name);
     const shown = [...new Set([...(chosen === undefined ? [] : [chosen]), ...known])].slice(0, SHOWN);

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import {
-  ICommandPalette,
-  InputDialog,
-  ISessionContextDialogs,
-  IToolbarWidgetRegistry,
-  Notification
-} from '@jupyterlab/apputils';
+import { ICommandPalette, ISessionContextDialogs, IToolbarWidgetRegistry, Notification } from '@jupyterlab/apputils';
 import { CodeCell } from '@jupyterlab/cells';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { IStateDB } from '@jupyterlab/statedb';
@@ -17,6 +11,7 @@ import { runCellIcon } from '../icons.ts';
 import { shortName } from '../panel/format.ts';
 import { ISettings } from '../settings.ts';
 import { IContainers } from '../tokens.ts';
+import { askForImage } from './ask-image.ts';
 import { MenuCommandIDs } from './command-ids.ts';
 import { NotebookImages } from './images.ts';
 import { ImagePicker } from './picker.tsx';
@@ -72,16 +67,8 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
         // One can still be typed.
         Notification.warning(error instanceof Error ? error.message : String(error), { autoClose: 8000 });
       });
-      const { value } = await InputDialog.getItem({
-        title: trans.__('Container image of this notebook'),
-        label: trans.__('An image of the list, a path, or a reference such as docker://python:3.12'),
-        items: (containers.images ?? []).map(image => image.name),
-        current: images.choice(panel)?.image ?? '',
-        editable: true,
-        okLabel: trans.__('Choose')
-      });
-      const image = value?.trim() ?? '';
-      return image === '' || image.startsWith('-') ? undefined : image;
+      const known = (containers.images ?? []).map(image => image.name);
+      return askForImage(known, images.choice(panel)?.image ?? '', trans);
     };
 
     commands.addCommand(CommandIDs.chooseImage, {
