@@ -4,7 +4,6 @@ import { Dialog, InputDialog, Notification, showDialog, showErrorMessage } from 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReadonlyPartialJSONObject, ReadonlyPartialJSONValue } from '@lumino/coreutils';
 import type { NewShell, RunOptions } from '../../lib-runtime/api/schema.ts';
-import { CommandIDs } from '../commands.ts';
 import type { IShellCommandsOptions } from './commands.ts';
 import { shellOptions } from './options.ts';
 import type { ShellTab } from './tabs.ts';
@@ -77,7 +76,7 @@ async function defaults({ containers, settings, folder }: IShellCommandsOptions)
   return shellOptions(settings.values, folder(), gpuFound);
 }
 
-async function chooseImage({ app, containers, trans }: IShellCommandsOptions): Promise<string | undefined> {
+async function chooseImage({ containers, trans }: IShellCommandsOptions): Promise<string | undefined> {
   try {
     await containers.refreshImages();
   } catch (error) {
@@ -85,20 +84,12 @@ async function chooseImage({ app, containers, trans }: IShellCommandsOptions): P
     return undefined;
   }
   const names = (containers.images ?? []).map(({ name }) => name);
-  if (names.length === 0) {
-    const { button } = await showDialog({
-      title: trans.__('No image yet'),
-      body: trans.__('A shell needs an image to run in, and none has been pulled.'),
-      buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Pull an Image…') })]
-    });
-    if (button.accept && app.commands.hasCommand(CommandIDs.pullImage)) {
-      await app.commands.execute(CommandIDs.pullImage);
-    }
-    return undefined;
-  }
   const { value } = await InputDialog.getItem({
     title: trans.__('Open a shell in a container'),
-    label: trans.__('Image: one of the store, or the path of a .sif file on the server'),
+    label:
+      names.length > 0
+        ? trans.__('Image: a name of the store, docker://…, or the path of a .sif file on the server')
+        : trans.__('No image has been pulled yet: docker://…, or the path of a .sif file on the server'),
     items: names,
     current: 0,
     editable: true,
