@@ -47,6 +47,11 @@ def _end_daemon(folder: Path) -> None:
         return
 
 
+def resident(process: int | str) -> int:
+    """Bytes in memory of a process; "self" is also the server in these tests."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def kill(pid: int) -> None:
     """As a crash would."""
     os.kill(pid, signal.SIGKILL)

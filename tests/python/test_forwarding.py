@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import kill, runtime_place
+from daemons import kill, resident, runtime_place
 from jupyter_server.serverapp import ServerApp
 from kernels import until_gone
 from tornado.httpclient import HTTPClientError, HTTPRequest
@@ -330,3 +330,18 @@ class TestShell:
         gone = await jp_ws_fetch(*API, "shells", "nobody", "socket")
         assert await asyncio.wait_for(gone.read_message(), 30) is None
         assert gone.close_code == 4404
+
+    async def test_a_flood_at_a_window_that_does_not_read(self, jp_fetch: Any, jp_ws_fetch: Any) -> None:
+        body = {"image": str(SAMPLE), "command": ["yes", "0123456789" * 8]}
+        shell = json.loads((await _post(jp_fetch, "shells", body=body)).body)
+        pid = _version(await jp_fetch(*API, "version"))["pid"]
+        socket = await jp_ws_fetch(*API, "shells", shell["id"], "socket")
+        await socket.write_message(b"\2" + (80).to_bytes(2, "big") + (24).to_bytes(2, "big"), binary=True)
+        await self._until(socket, b"0123456789")
+        before = [resident(one) for one in ("self", pid)]
+        # Nothing is read and nothing acknowledged: `yes` could write some 100 MB in this time.
+        await asyncio.sleep(2)
+        grown = [resident(one) - was for one, was in zip(("self", pid), before, strict=True)]
+        assert max(grown) < 30 << 20
+        await jp_fetch(*API, "shells", shell["id"], method="DELETE")
+        socket.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import runtime_place, stand_in
+from daemons import resident, runtime_place, stand_in
 from jupyter_server.serverapp import ServerApp
 from tornado.websocket import WebSocketHandler
 
@@ -113,11 +113,6 @@ async def test_a_message_of_more_than_1_mib_ends_the_conversation(serve: Serve, 
     assert await client.read_message() is None
 
 
-def _memory() -> int:
-    """Bytes of this process, in which the server is."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 async def test_a_window_that_does_not_read_holds_back_the_daemon(serve: Serve, jp_ws_fetch: Any) -> None:
     sent = 0
     tasks = []
@@ -134,7 +129,7 @@ async def test_a_window_that_does_not_read_holds_back_the_daemon(serve: Serve, j
         tasks.append(asyncio.ensure_future(go()))
 
     serve(flood)
-    before = _memory()
+    before = resident("self")
     client = await jp_ws_fetch(*SHELL)
     # Tornado's client reads one message ahead and then no more, until asked.
     previous = -1
@@ -144,7 +139,7 @@ async def test_a_window_that_does_not_read_holds_back_the_daemon(serve: Serve, j
     held = sent
     # 250 MB wait to be sent; what has left fits the buffers of the sockets.
     assert 0 < held < 20 << 20
-    assert _memory() - before < 40 << 20
+    assert resident("self") - before < 40 << 20
     received = 0
     while received < held + (8 << 20):
         message = await asyncio.wait_for(client.read_message(), 10)
@@ -182,13 +177,13 @@ async def test_a_daemon_that_does_not_read_holds_back_the_window(
                 await client.write_message(MESSAGE, binary=True)
                 sent += len(MESSAGE)
 
-        before = _memory()
+        before = resident("self")
         writing = asyncio.ensure_future(flood())
         previous = -1
         while sent != previous:
             previous = sent
             await asyncio.sleep(0.5)
         assert 0 < sent < 20 << 20
-        assert _memory() - before < 40 << 20
+        assert resident("self") - before < 40 << 20
         writing.cancel()
         client.close()
