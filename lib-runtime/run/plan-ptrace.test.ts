@@ -129,6 +129,8 @@ describe('a ptrace plan', () => {
   const STORED = { source: { kind: 'directory', directory: '/store/trees/plain' } } as const;
   const NOBODYS = "the image is read-only: its files belong to nobody's id";
   const YOURS = 'PRoot cannot make the image read-only: its files lack write permission, but they are yours';
+  const OWN_COPY =
+    '--fakeroot: the root that PRoot pretends may write every file of yours, so this container gets a copy';
   const COPIED = '--writable-tmpfs: PRoot has no overlay, so this container gets a copy of the image of its own';
 
   it.each<[string, Partial<IRunSpec>, readonly string[] | undefined, Partial<IImageFacts>, string, string[], string]>([
@@ -139,6 +141,17 @@ describe('a ptrace plan', () => {
     ["of the user's directory", {}, DOCKER, OWN, '/my/sandbox', [], 'PRoot cannot make /my/sandbox read-only'],
     ['of root, --writable-tmpfs', { writableTmpfs: true }, DOCKER, {}, 'copy', [], COPIED],
     ['of a user, --writable-tmpfs', { writableTmpfs: true }, undefined, {}, 'copy', [], COPIED],
+    [
+      'of root, --fakeroot',
+      { fakeroot: true },
+      DOCKER,
+      {},
+      'read-only',
+      ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETUID'],
+      NOBODYS
+    ],
+    ['of root without capabilities, --fakeroot', { fakeroot: true }, [], {}, 'copy', [], OWN_COPY],
+    ['of a user, --fakeroot', { fakeroot: true }, undefined, {}, 'copy', [], OWN_COPY],
     ["of the user's directory, --writable-tmpfs", { writableTmpfs: true }, DOCKER, OWN, 'copy', [], COPIED]
   ])('keeps the tree from being written: %s', (_, spec, capabilities, image, tree, givenUp, note) => {
     const host = capabilities === undefined ? {} : { ...ROOT, ...PROOT, capabilities };
@@ -149,7 +162,7 @@ describe('a ptrace plan', () => {
     );
     expect(result.arguments.slice(0, 2)).toEqual(['-r', rootfs.kind === 'mounted' ? '' : rootfs.directory]);
     expect(result.confinement).toEqual(givenUp.map(name => `CAP_${name}`));
-    const said = result.notes.filter(({ text }) => /read-only|writable/.test(text));
+    const said = result.notes.filter(({ text }) => /read-only|writable|a copy of the image/.test(text));
     expect(said).toHaveLength(1);
     expect(said[0]?.text).toContain(note);
     expect(said[0]?.level).toBe(note === YOURS || tree === '/my/sandbox' ? 'warning' : 'info');

@@ -129,13 +129,28 @@ function chooseTree({ spec, host, image }: IPlanInput): IChosenTree {
     const text = `PRoot cannot make ${directory} read-only: what may write it outside may write it inside; --writable-tmpfs uses a copy`;
     return { rootfs: { kind: 'directory', directory }, confinement: [], notes: [{ level: 'warning', text }] };
   }
+  if (spec.fakeroot && !isSealed(host)) {
+    const text =
+      '--fakeroot: the root that PRoot pretends may write every file of yours, so this container gets a copy of the ' +
+      'image of its own, removed at the end';
+    return {
+      rootfs: { kind: 'copy', view: 'plain', directory: COPY },
+      confinement: [],
+      notes: [{ level: 'info', text }]
+    };
+  }
   const rootfs = { kind: 'tree', view: 'read-only', directory: trees['read-only'] } as const;
   const confinement = host.capabilities.filter(name => GIVEN_UP.has(name));
   return { rootfs, confinement, notes: [readOnlyNote(host)] };
 }
 
-function readOnlyNote({ account, capabilities }: IHostFacts): INote {
-  if (account.uid === 0 && capabilities.includes('CAP_CHOWN')) {
+/** The files of the store's tree belong to an id that nobody has: only real root can give them away. */
+function isSealed({ account, capabilities }: IHostFacts): boolean {
+  return account.uid === 0 && capabilities.includes('CAP_CHOWN');
+}
+
+function readOnlyNote(host: IHostFacts): INote {
+  if (isSealed(host)) {
     return {
       level: 'info',
       text:
