@@ -2,14 +2,14 @@
 /** The command line: words, flags and help. What a command does lies in `commands/`, loaded when it is called. */
 import { Argument, Command, Option } from 'commander';
 import type { IRunSpec } from '../run/spec.ts';
-import { ContainerError } from '../support/errors.ts';
-import { ACTION_FLAGS, NOT_YET } from './action-flags.ts';
+import { actionOptions } from './action-words.ts';
 import type { cacheCleanCommand as CacheCommand } from './commands/cache.ts';
 import type { actionCommand as ActionCommand } from './commands/action.ts';
 import type { buildCommand as BuildCommand } from './commands/build.ts';
 import type { inspectCommand as InspectCommand } from './commands/inspect.ts';
 import type { pullCommand as PullCommand } from './commands/pull.ts';
 import { daemonWords } from './daemon-words.ts';
+import { instanceWords } from './instance-words.ts';
 import { setVerbosity } from './output.ts';
 import { APPTAINER_VERSION } from './shim-scripts.ts';
 
@@ -210,6 +210,7 @@ export function buildProgram(version: string, report: (status: number) => void, 
       report(await shimCommand(options));
     });
 
+  instanceWords(add('instance'), report);
   daemonWords(add('daemon'), report, async words => {
     let status = 0;
     await buildProgram(version, value => (status = value)).parseAsync(words, { from: 'user' });
@@ -233,47 +234,10 @@ function action(command: Command, name: IRunSpec['action'], report: (status: num
   } else {
     command.addArgument(new Argument('[arguments...]', 'arguments of the program'));
   }
-  for (const flag of ACTION_FLAGS.filter(flag => flag.only?.includes(name) ?? true)) {
-    const option = new Option(flag.flags, flag.help);
-    if (flag.many) {
-      option.argParser((value: string, previous: unknown) => [...(Array.isArray(previous) ? previous : []), value]);
-    }
-    const { attribute } = flag;
-    if (attribute !== undefined) {
-      option.attributeName = () => attribute;
-    }
-    command.addOption(option);
-  }
-  command
-    .option('--gpu <which>', 'auto: --nv or --rocm where the host has such a card; none: neither')
-    .option('--as <who>', 'who to be inside: auto, user, root or fakeroot')
-    .option('--engine <name>', 'how to start: auto, namespaces or ptrace')
-    .option('--root <name>', 'how the root is made: auto, pivot or in-place')
-    .option('--no-https', 'speak plain HTTP to a registry')
-    .option('--progress <mode>', 'auto, bar, json or none', 'auto')
-    .option('--dry-run', 'print the plan with its reasons and start nothing')
-    .option('-j, --json', 'with --dry-run: print JSON');
-  for (const flag of Object.keys(NOT_YET)) {
-    command.addOption(new Option(`${flag} [value]`).hideHelp());
-    // An argParser would not be called where another flag follows.
-    command.on(`option:${flag.replace(/^-+/, '')}`, () => {
-      throw notYet(flag);
-    });
-  }
-  return command
+  return actionOptions(command, name)
     .passThroughOptions()
     .action(async (image: string, words: string[], values: Parameters<typeof ActionCommand>[3]) => {
       const { actionCommand } = await import('./commands/action.ts');
       report(await actionCommand(name, image, words, values));
     });
-}
-
-/** What is said of a flag that is known and not honoured. */
-function notYet(flag: string): ContainerError {
-  return new ContainerError({
-    code: 'unsupported',
-    step: 'command line',
-    message: `${flag} is not supported yet`,
-    fix: NOT_YET[flag] ?? 'leave it out'
-  });
 }

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What every start of a container needs: the wishes, the host, the image; and what a launch asks for. */
+import { readFile } from 'node:fs/promises';
+import type { IHostFacts } from '../../host/facts.ts';
+import { gatherHostFacts } from '../../host/gather.ts';
+import { gatherImageFacts } from '../../images/facts.ts';
+import type { IImageFacts } from '../../images/image.ts';
+import { openImage } from '../../images/open.ts';
+import { copyImage, ensureTree } from '../../images/unpack.ts';
+import { readEnvFile } from '../../run/env-file.ts';
+import { hostPaths, imagePaths } from '../../run/paths.ts';
+import type { IRunSpec } from '../../run/spec.ts';
+import type { IStartRequest } from '../../run/start.ts';
+import { formatBytes } from '../../store/space.ts';
+import { openStore, type Store } from '../../store/store.ts';
+import { asContainerError } from '../../support/errors.ts';
+import { type IActionValues, runSpec } from '../action-options.ts';
+import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
+import { chooseGpus, type IGpuChoice, type IGpuValues } from '../gpu-choice.ts';
+import { debug, info, warn } from '../output.ts';
+import { parseProgressMode, progressView } from '../progress.ts';
+
+export interface IStartValues extends IActionValues, IGpuValues {
+  /** `--no-https`; commander keeps the positive name. */
+  readonly https?: boolean;
+  readonly progress: string;
+}
+
+export interface IPrepared {
+  readonly spec: IRunSpec;
+  readonly host: IHostFacts;
+  readonly facts: IImageFacts;
+  readonly store: Store;
+}
+
+type View = Awaited<ReturnType<typeof progressView>>;
+
+export const openView = (values: Pick<IStartValues, 'progress'>): Promise<View> =>
+  progressView(parseProgressMode(values.progress));
+
+/** The wishes of a command line, and the graphics cards that they mean. */
+export async function wishes(
+  action: IRunSpec['action'],
+  words: readonly string[],
+  values: IStartValues
+): Promise<IGpuChoice> {
+  const { env } = process;
+  const gpus = await chooseGpus(runSpec(action, words, values, env, await envFile(values, env)), values, env);
+  gpus.notes.forEach(note => info(note));
+  return gpus;
+}
+
+/** The same for an instance: it has a namespace for process ids unless that is refused, as Apptainer's. */
+export async function instanceWishes(
+  action: 'start' | 'run',
+  name: string,
+  words: readonly string[],
+  values: IStartValues
+): Promise<IGpuChoice> {
+  const asked = await wishes(action, words, values);
+  const noPid = values.pid === false || isTrue(lookUp(process.env, ['NO_PID']), 'NO_PID');
+  return { ...asked, spec: { ...asked.spec, pid: !noPid, instance: { name, keeps: true } } };
+}
+
+/** Asks the host and the image at once: they know nothing of each other. */
+export async function prepare(
+  { spec, gpu, rocm }: IGpuChoice,
+  imageName: string,
+  values: Pick<IStartValues, 'https'>,
+  view: View
+): Promise<IPrepared> {
+  const cwd = process.cwd();
+  const { env } = process;
+  const openedStore = openStore();
+  const drivers = { ...(gpu !== undefined && { gpu }), ...(rocm !== undefined && { rocm }) };
+  const [store, image, host] = await Promise.all([
+    openedStore,
+    openedStore.then(store =>
+      openImage(imageName, { store, plainHttp: plainHttp(values.https, env), onProgress: view.listener })
+    ),
+    gatherHostFacts({ env, cwd, paths: hostPaths(spec, env, cwd), ...drivers })
+  ]);
+  return {
+    spec,
+    host,
+    facts: await gatherImageFacts(image, { store, pathsOfInterest: imagePaths(spec, host) }),
+    store
+  };
+}
+
+/** Unpacks and copies with a bar, and says so. */
+export function startRequest({ facts, store }: Pick<IPrepared, 'facts' | 'store'>, view: View): IStartRequest {
+  return {
+    say: note => (note.level === 'warning' ? warn : info)(note.text),
+    ensureTree: async treeView => {
+      info('Unpacking the image once; later starts use the same tree');
+      await ensureTree(facts, treeView, { store, onProgress: view.listener });
+      view.stop();
+    },
+    copyImage: async treeView => {
+      const copy = await copyImage(facts, treeView, { store, onProgress: view.listener });
+      view.stop();
+      info(`The writable copy of the image takes ${formatBytes(copy.bytes)} until the end`);
+      copy.notes.forEach(warn);
+      return copy;
+    },
+    onNote: debug
+  };
+}
+
+async function envFile(
+  values: IActionValues,
+  environment: Readonly<Record<string, string | undefined>>
+): Promise<Record<string, string>> {
+  const path = values.envFile ?? environment['APPTAINER_ENV_FILE'] ?? environment['SINGULARITY_ENV_FILE'];
+  if (path === undefined) {
+    return {};
+  }
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw asContainerError(error, 'command line', `cannot read the environment file ${path}`);
+  });
+  return readEnvFile(text, path, environment);
+}
