@@ -17,7 +17,7 @@ import { launcherPath } from './launcher-path.ts';
 import type { ILaunchNote, ILaunchOptions } from './namespaces.ts';
 import { childrenOf } from './processes.ts';
 import { encodePlan, StatusDecoder, type StatusRecord } from './protocol.ts';
-import { makeScratch } from './scratch.ts';
+import { makeScratch, recordTracer } from './scratch.ts';
 import type { IExecution, IPlannedStep } from './steps.ts';
 
 export interface IPtraceLaunch {
@@ -79,7 +79,11 @@ export async function launchPtrace(plan: IPtraceLaunch, options: ILaunchOptions)
       ...[INSIDE, 'run', '3', '4']
     ];
     const environment = { ...base, ...(abilities.noSeccomp && { PROOT_NO_SECCOMP: '1' }) };
-    return { status: await run(plan, words, environment, options) };
+    const onSpawn = (child: ChildProcess): void => {
+      recordTracer(directory, child.pid ?? 0);
+      options.onSpawn?.(child);
+    };
+    return { status: await run(plan, words, environment, { ...options, onSpawn }) };
   } finally {
     await scratch.dispose();
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { currentPlace, formatOwner, type IOwner, ownerOf } from '../support/owner.ts';
-import { makeScratch } from './scratch.ts';
+import { makeScratch, recordTracer } from './scratch.ts';
 
 describe('makeScratch', () => {
   let parent: string;
@@ -48,6 +48,23 @@ describe('makeScratch', () => {
     await makeScratch(parent);
     expect(existsSync(gone)).toBe(false);
     expect(kept.filter(path => !existsSync(path))).toEqual([]);
+  });
+
+  it('sweeps the files of a PRoot that was killed, not those of one that runs', async () => {
+    const tracer = dead().pid;
+    const [gone, running] = [tracer, process.pid].map(pid => {
+      const path = left(`nbcontainer-${formatOwner(dead())}-${String(pid).padStart(12, '0')}`);
+      recordTracer(path, pid);
+      const file = `/tmp/prooted-${pid}-abcDEF`;
+      writeFileSync(file, '');
+      return file;
+    });
+    try {
+      await makeScratch(parent);
+      expect([gone, running].map(file => existsSync(file ?? ''))).toEqual([false, true]);
+    } finally {
+      rmSync(running ?? '', { force: true });
+    }
   });
 
   it('leaves what a container still uses whose starter was killed', async () => {
