@@ -78,6 +78,43 @@ describe.runIf(standInsWork())('who one is inside', () => {
     expect(stderr).not.toContain('--as user');
   });
 
+  it.each([
+    ['kaggle', ''],
+    ['kaggle', '--as fakeroot'],
+    ['kaggle', '--as user'],
+    ['studio-lab', '--as fakeroot'],
+    ['hub-pod', '--as fakeroot']
+  ] as const)("leaves the store's tree as it was on %s %s, whatever root tries below PRoot", async (name, flags) => {
+    const tries = [
+      ...[
+        'echo x > /etc/os-release',
+        'touch /new /usr/new',
+        'chmod 777 /usr /etc/passwd',
+        'chown 5:5 /usr /etc/passwd'
+      ],
+      ...[
+        'mv /etc /etc2',
+        'rm -rf /usr/share /bin/cat',
+        'ln -s / /usr/link',
+        'mkdir -p /usr/a/b',
+        'touch -d 2001-01-01 /usr'
+      ],
+      ...['setfattr -n user.x -v y /usr', 'truncate -s 0 /etc/group', 'mknod /usr/null c 1 3']
+    ];
+    const script = [
+      // Names, kinds, modes, owners, sizes, times, links of every entry; the content of every file.
+      `tree() { (cd $NBCONTAINER_HOME/trees/*/read-only && find . -printf '%p %y %m %U:%G %s %T@ %n %l\\n' | sort; find . -type f -exec sha256sum {} + | sort); }`,
+      `nbcontainer -q exec ${place.sif('debian')} true; before=$(tree); echo "$before" | wc -l`,
+      `nbcontainer -q exec ${flags} ${place.sif('debian')} bash -c '${tries.map(words => `(${words})`).join('; ')}; echo tried' 2>/dev/null`,
+      'diff <(echo "$before") <(tree) && echo same; ls -A $NBCONTAINER_HOME/tmp; rm -rf $NBCONTAINER_HOME'
+    ].join('\n');
+    const environment = { NBCONTAINER_HOME: `${place.scratch}/hashed-${name}-${flags.length}` };
+    const { stdout, stderr } = await place.script(name, script, { environment });
+    const [entries, ...rest] = stdout.split('\n');
+    expect(Number(entries), stderr).toBeGreaterThan(100);
+    expect(rest, stderr).toEqual(['tried', 'same', '']);
+  });
+
   describe('a container in a container', () => {
     /** The command line itself runs inside: Node and the checkout are bound, the inner image is on /tmp or scratch. */
     const nested = (flags: string, inner: string): string =>
