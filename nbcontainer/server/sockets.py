@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server._tz import utcnow
@@ -31,7 +32,17 @@ if TYPE_CHECKING:
 try:
     from jupyter_server.auth.decorator import ws_authenticated
 except ImportError:  # jupyter_server < 2.13
-    ws_authenticated = web.authenticated
+
+    def ws_authenticated(method: Any) -> Any:
+        """Refuses a stranger; the usual decorator would send a WebSocket to the login page."""
+
+        @wraps(method)
+        def checked(self: JupyterHandler, *args: Any, **kwargs: Any) -> Any:
+            if self.current_user is None:
+                raise web.HTTPError(403)
+            return method(self, *args, **kwargs)
+
+        return checked
 
 #: Bytes of one message from a browser. A paste comes in pieces of 64 kB.
 MAX_MESSAGE = 1 << 20
