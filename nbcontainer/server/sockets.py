@@ -44,6 +44,7 @@ except ImportError:  # jupyter_server < 2.13
 
         return checked
 
+
 #: Bytes of one message from a browser. A paste comes in pieces of 64 kB.
 MAX_MESSAGE = 1 << 20
 #: A refusal of the daemon is a close code of 4000 + its HTTP status: browsers show a script no status of a handshake.
