@@ -99,7 +99,7 @@ test('a snapshot at any time, and what follows it, draw the same as the whole st
         expect(stateOf(restored)).toEqual(stateOf(await terminalWith([stream])));
       }
     ),
-    { numRuns: 150 }
+    { numRuns: 150, seed: 6 }
   );
 });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The daemon as the command line starts it, with real containers and a store of its own. */
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ import { eventually, makeBusyboxTree } from '../../lib-runtime/engines/test-supp
 import { type IOutcome, type IWorkplace, makeWorkplace } from '../support/cli.ts';
 import { writeOciLayout } from '../support/oci-layout.ts';
 import { isThere } from './processes.ts';
+import { until } from './running-daemon.ts';
 
 let place: IWorkplace;
 let runtime: string;
@@ -122,6 +123,44 @@ test('a daemon that is killed takes its containers along, and the next one start
   await eventually(() => !isThere(mark), 'no container is orphaned', 15);
   expect(await start()).not.toBe(pid);
   expect((await client.jobs()).jobs).toEqual([]);
+});
+
+test('a daemon that is killed takes its shells along, also what is deaf to hanging up', async () => {
+  const pid = await start();
+  const mark = `shell-killed-${process.pid}`;
+  // A job that runs must not keep the terminals of the shells open.
+  await client.startJob(run('sh', '-c', 'sleep 1000'));
+  const deaf = `trap "" HUP TERM; (sleep 1000; : ${mark}) & while :; do sleep 1; done`;
+  await client.startShell({ image: tree, command: ['sh', '-c', deaf] });
+  await client.startShell({ image: tree, command: ['sh', '-c', `cat; : ${mark}`] });
+  await client.startJob(run('sh', '-c', `sleep 1000; : ${mark}`));
+  await eventually(() => isThere(mark), 'the containers run');
+  expect((await client.version()).busy).toEqual({ jobs: 2, shells: 2 });
+  process.kill(pid, 'SIGKILL');
+  await eventually(() => !isThere(mark), 'no container is orphaned', 15);
+  await start();
+  expect((await client.shells()).shells).toEqual([]);
+});
+
+test('a shell that runs keeps the daemon, one that has ended does not', async () => {
+  const pid = await start({ NBCONTAINER_DAEMON_IDLE: '0.5' });
+  const { id } = await client.startShell({ image: tree, command: ['sleep', '3'] });
+  await until(async () => (await client.shells()).shells[0]?.state === 'ended', 'its end');
+  expect((await client.shells()).shells[0]).toMatchObject({ id, status: 0 });
+  await eventually(() => !isAlive(pid), 'it ends');
+});
+
+test('a job does not inherit the terminals of shells', async () => {
+  const pid = await start();
+  await client.startShell({ image: tree, command: ['sleep', '1000'] });
+  const held = (of: number): string[] => readdirSync(`/proc/${of}/fd`).map(fd => readlinkSync(`/proc/${of}/fd/${fd}`));
+  expect(held(pid).filter(path => path.endsWith('ptmx')).length).toBe(1);
+  const mark = `no-terminal-${process.pid}`;
+  await client.startJob(run('sh', '-c', `sleep 1000; : ${mark}`));
+  await eventually(() => isThere(mark), 'the job runs');
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+  expect(children.length).toBe(2);
+  expect(children.flatMap(held).filter(path => path.endsWith('ptmx'))).toEqual([]);
 });
 
 test('ends by itself when nobody needs it, but not while a job runs', async () => {

@@ -1,62 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Shells of the daemon in real containers, through the clients that the front ends use. */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type DaemonClient, daemonClient } from '../../lib-runtime/api/client.ts';
+import type { DaemonClient } from '../../lib-runtime/api/client.ts';
 import { listenEvents } from '../../lib-runtime/api/events.ts';
 import type { DaemonEvent, Shell } from '../../lib-runtime/api/schema.ts';
-import { socketTransport } from '../../lib-runtime/daemon/transport.ts';
-import { eventually, makeBusyboxTree } from '../../lib-runtime/engines/test-support.ts';
-import { type IOutcome, type IWorkplace, makeWorkplace } from '../support/cli.ts';
+import { eventually } from '../../lib-runtime/engines/test-support.ts';
 import { isThere } from './processes.ts';
+import { runningDaemon } from './running-daemon.ts';
 import { attach, type IWindow } from './window.ts';
 
-let place: IWorkplace;
-let runtime: string;
+const daemon = runningDaemon();
 let tree: string;
-let socket: string;
 let client: DaemonClient;
-const windows: IWindow[] = [];
-
-const nbcontainer = (words: readonly string[]): Promise<IOutcome> =>
-  place.nbcontainer(words, { env: { XDG_RUNTIME_DIR: runtime } });
 
 beforeAll(async () => {
-  // Short: a socket's path has 108 bytes.
-  place = await makeWorkplace('/tmp');
-  runtime = join(place.directory, 'run');
-  await mkdir(runtime, { mode: 0o700 });
-  tree = makeBusyboxTree(join(place.directory, 'tree'));
-  socket = join(runtime, 'nbcontainer', 'daemon.sock');
-  client = daemonClient(socketTransport(socket));
-  expect(await nbcontainer(['daemon', 'start'])).toMatchObject({ status: 0 });
+  await daemon.start();
+  ({ tree, client } = daemon);
 });
-
-afterEach(async () => {
-  windows.splice(0).forEach(window => window.connection.close());
-  for (const { id, state } of (await client.shells()).shells) {
-    if (state === 'running') {
-      await client.removeShell(id);
-    }
-    await client.removeShell(id);
-  }
-});
-
-afterAll(async () => {
-  const stopped = await nbcontainer(['daemon', 'stop']);
-  await place.dispose();
-  expect(stopped.status).toBe(0);
-});
+afterEach(() => daemon.removeShells());
+afterAll(() => daemon.stop());
 
 const start = (...command: string[]): Promise<Shell> => client.startShell({ image: tree, command });
 
-async function open(shell: Shell, size?: { cols: number; rows: number }): Promise<IWindow> {
-  const window = attach(socketTransport(socket), shell.id, size);
-  windows.push(window);
-  await eventually(() => window.connection.state !== 'connecting', 'attached');
-  return window;
-}
+const open = (shell: Shell, size?: { cols: number; rows: number }): Promise<IWindow> => daemon.open(shell.id, size);
 
 test('a shell in a container: types, answers, ends, and leaves its last screen', async () => {
   const shell = await client.startShell({ image: tree });
@@ -73,16 +39,16 @@ test('a shell in a container: types, answers, ends, and leaves its last screen',
   expect((await client.shells()).shells).toMatchObject([{ id: shell.id, state: 'ended', status: 7 }]);
   const late = await open(shell);
   await eventually(() => late.connection.state === 'ended', 'told the end');
-  expect(late.text()).toContain('NAME=Busy');
+  await eventually(() => late.text().includes('NAME=Busy'), 'the last screen');
   await client.removeShell(shell.id);
-  const none = attach(socketTransport(socket), shell.id);
+  const none = attach(daemon.transport, shell.id);
   await eventually(() => none.connection.state === 'gone', 'there is none any more');
 });
 
 test('events tell the life of a shell to those who listen', async () => {
   const events: DaemonEvent[] = [];
   const states: string[] = [];
-  const subscription = listenEvents(socketTransport(socket), {
+  const subscription = listenEvents(daemon.transport, {
     onEvent: event => events.push(event),
     onState: state => states.push(state)
   });
