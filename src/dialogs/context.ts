@@ -36,6 +36,23 @@ export function imageFilesHere(context: IDialogContext): string[] {
   return items.filter(item => item.type !== 'directory' && /\.(sif|simg)$/i.test(item.name)).map(item => item.name);
 }
 
+/** Milliseconds for which a command waits for the server to say where its files are. */
+const PATIENCE = 3000;
+/** The same for a daemon that has answered: there may be nothing to say. */
+const SHORT_PATIENCE = 500;
+
+/** Settles when hostPath() knows where the files are, as far as it ever will: a command may come before the page is ready. */
+export async function filesKnown(containers: IContainers): Promise<void> {
+  const began = Date.now();
+  const known = (): boolean => {
+    const patience = containers.state === 'connected' ? SHORT_PATIENCE : PATIENCE;
+    return containers.hostPath('') !== undefined || Date.now() - began > patience;
+  };
+  while (!known()) {
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+}
+
 /** The image that a command is about: named, or a file of the file browser. Undefined when it named none. */
 export function imageOf(args: { readonly image?: unknown; readonly path?: unknown }, containers: IContainers): IImage {
   if (typeof args.path === 'string' && args.path !== '') {

@@ -9,6 +9,7 @@ import { ISettings } from '../settings.ts';
 import { IContainers } from '../tokens.ts';
 import { argsOf } from './describe.ts';
 import type { DetailsContent } from './details-widget.tsx';
+import { showInMain } from './place.ts';
 
 export const detailsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'nbcontainer:details',
@@ -49,9 +50,9 @@ export const detailsPlugin: JupyterFrontEndPlugin<void> = {
         }
         const { createDetailsWidget } = await import('./details-widget.tsx');
         const widget = createDetailsWidget({ image, containers, commands, trans });
-        shell.add(widget, 'main');
-        void tracker.add(widget);
-        shell.activateById(widget.id);
+        // First, or the page would be kept without it.
+        await tracker.add(widget);
+        showInMain(app, widget);
         return undefined;
       }
     });

@@ -9,6 +9,7 @@ import { CommandIDs } from '../commands.ts';
 import { IContainers } from '../tokens.ts';
 import { argsOf, idOf } from './describe.ts';
 import { jobOfLine } from './job-of-line.ts';
+import { showInMain } from './place.ts';
 
 export const logPlugin: JupyterFrontEndPlugin<void> = {
   id: 'nbcontainer:logs',
@@ -47,9 +48,9 @@ export const logPlugin: JupyterFrontEndPlugin<void> = {
         }
         const { createLogWidget } = await import('./log-widget.ts');
         const widget = createLogWidget({ id, containers, commands, trans, translator });
-        shell.add(widget, 'main');
-        void tracker.add(widget);
-        shell.activateById(widget.id);
+        // First, or the page would be kept without it.
+        await tracker.add(widget);
+        showInMain(app, widget);
       }
     });
     commands.addCommand(CommandIDs.stopJob, {

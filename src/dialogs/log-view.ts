@@ -62,7 +62,14 @@ export class LogView extends Widget {
 
   /** Undefined when the daemon does not know it, or is not asked yet. */
   get job(): Job | undefined {
-    return this._options.containers.jobs.find(job => job.id === this.id_);
+    const found = this._options.containers.jobs.find(job => job.id === this.id_);
+    this._known = found ?? this._known;
+    return found;
+  }
+
+  /** The last that was heard of it: also of one that is forgotten, or whose daemon is gone. */
+  get lastKnown(): Job | undefined {
+    return this.job ?? this._known;
   }
 
   override dispose(): void {
@@ -176,7 +183,7 @@ export class LogView extends Widget {
     const { job } = this;
     const running = job?.state === 'running';
     this.node.dataset['state'] = job?.state ?? 'unknown';
-    this._line.textContent = this._line.title = job?.commandLine ?? '';
+    this._line.textContent = this._line.title = this.lastKnown?.commandLine ?? '';
     const unknown: Readonly<Record<ConnectionState, string>> = {
       idle: trans.__('The daemon that kept this log is not running'),
       connecting: trans.__('Connecting…'),
@@ -201,6 +208,7 @@ export class LogView extends Widget {
   private readonly _note = document.createElement('div');
   private readonly _head: LogPart;
   private readonly _tail: LogPart;
+  private _known: Job | undefined;
   private _lastState: Job['state'] | undefined;
   private _clock = 0;
   private _complete = false;

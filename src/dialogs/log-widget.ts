@@ -49,19 +49,19 @@ export function createLogWidget(options: ILogWidgetOptions): LogWidget {
     label: trans.__('Copy line'),
     tooltip: trans.__('Copy the command line of this job'),
     icon: copyIcon,
-    onClick: () => Clipboard.copyToSystem(content.job?.commandLine ?? '')
+    onClick: () => Clipboard.copyToSystem(content.lastKnown?.commandLine ?? '')
   });
   widget.toolbar.addItem('stop', stop);
   widget.toolbar.addItem('again', again);
   widget.toolbar.addItem('copy', copy);
 
   const update = (): void => {
-    const { job } = content;
+    const { job, lastKnown } = content;
     stop.setHidden(job?.state !== 'running');
     again.setHidden(job === undefined || job.state === 'running');
-    copy.setHidden(job === undefined);
-    widget.title.label = job === undefined ? trans.__('Log') : trans.__('Log: %1', shortName(job.title));
-    widget.title.caption = job?.commandLine ?? '';
+    copy.setHidden(lastKnown === undefined);
+    widget.title.label = lastKnown === undefined ? trans.__('Log') : trans.__('Log: %1', shortName(lastKnown.title));
+    widget.title.caption = lastKnown?.commandLine ?? '';
   };
   update();
   containers.changed.connect(update);

@@ -4,7 +4,7 @@ import { Dialog, ReactWidget } from '@jupyterlab/apputils';
 import * as React from 'react';
 import type { NewJob } from '../../lib-runtime/api/schema.ts';
 import { Recent } from '../panel/recent.ts';
-import { currentFolder, type IDialogContext } from './context.ts';
+import { currentFolder, filesKnown, type IDialogContext } from './context.ts';
 import { FormDialog } from './form-dialog.ts';
 import { problemOf, problemSentences } from './problems.ts';
 import { type IPullModel, PullView } from './pull-view.tsx';
@@ -17,7 +17,7 @@ import { type IPullForm, pullOf, recentSources, sourceProblem } from './sources.
 export async function openPullDialog(context: IDialogContext): Promise<string | undefined> {
   const { containers, settings, state, trans } = context;
   containers.connect();
-  await settings.ready;
+  await Promise.all([settings.ready, filesKnown(containers)]);
   const folder = currentFolder(context);
   const { pullDirectory } = settings.values;
   const directories = [...new Set([pullDirectory, folder === '' ? undefined : folder])].filter(

@@ -5,7 +5,7 @@ import { FileDialog } from '@jupyterlab/filebrowser';
 import * as React from 'react';
 import { CommandIDs } from '../commands.ts';
 import { readChoices, recall, remember, type Choices } from './choices.ts';
-import { browserOf, currentFolder, type IDialogContext, imageFilesHere, imageOf } from './context.ts';
+import { browserOf, currentFolder, filesKnown, type IDialogContext, imageFilesHere, imageOf } from './context.ts';
 import { FormDialog } from './form-dialog.ts';
 import { problemOf, problemSentences, showProblem } from './problems.ts';
 import { bindRow, type IBindRow, type IRunForm, jobOf, optionsOf, problemsOf, resolvedImage } from './run-form.ts';
@@ -21,6 +21,7 @@ const KEY = 'nbcontainer:run-choices';
 export async function openRunDialog(context: IDialogContext, args: ImageArgs): Promise<void> {
   const { containers, trans } = context;
   containers.connect();
+  await filesKnown(containers);
   const { image, path } = imageOf(args, containers);
   if (path !== undefined && image === undefined) {
     const message = trans.__('%1 is on no disk of the server, so no container can be made of it', path);

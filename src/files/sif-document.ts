@@ -91,7 +91,11 @@ class SifView extends Widget {
 
   /** Buttons and details are loaded with the first image that is looked at. */
   private async _showDetails(title: string, containers: IContainers): Promise<void> {
-    const { DetailsContent } = await import('../dialogs/details-widget.tsx');
+    const [{ DetailsContent }, { filesKnown }] = await Promise.all([
+      import('../dialogs/details-widget.tsx'),
+      import('../dialogs/context.ts')
+    ]);
+    await filesKnown(containers);
     if (this.isDisposed) {
       return;
     }
