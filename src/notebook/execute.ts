@@ -42,7 +42,7 @@ export async function executeInstead(
     false,
     'silent-change'
   );
-  model.executionState = 'running';
+  showState(cell, 'running');
   model.trusted = true;
   const time = recordTiming ? stopwatch(cell) : undefined;
   const answer = OutputArea.execute(code, outputArea, session, metadata);
@@ -75,10 +75,19 @@ export async function executeInstead(
   } catch (error) {
     // Unless the cell has been run again meanwhile.
     if (!cell.isDisposed && outputArea.future === future) {
-      model.executionState = 'idle';
+      showState(cell, 'idle');
       time?.('execution_failed');
     }
     throw error;
+  }
+}
+
+/** The star in the place of the number. JupyterLab 4.2 has no state in the model. */
+function showState(cell: CodeCell, state: 'running' | 'idle'): void {
+  if ('executionState' in cell.model) {
+    cell.model.executionState = state;
+  } else {
+    (cell as CodeCell).setPrompt(state === 'running' ? '*' : '');
   }
 }
 

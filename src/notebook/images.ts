@@ -25,6 +25,9 @@ import { execLine } from './exec-line.ts';
 /** Lines that the user agreed to, in JupyterLab's state database. */
 const ACCEPTED = 'nbcontainer:accepted-lines';
 
+/** Milliseconds to find out whether there is a GPU. */
+const GPU_PATIENCE = 5000;
+
 export interface INotebookImagesOptions {
   readonly containers: IContainers;
   readonly settings: ISettings;
@@ -153,10 +156,14 @@ export class NotebookImages {
 
   /** Asked once a page. A machine whose daemon does not answer has none. */
   private async _hasGpu(): Promise<boolean> {
-    this._gpu ??= this._options.containers.client.gpus().then(
-      ({ gpus }) => (this._gpuFound = gpus.length > 0),
-      () => false
-    );
+    this._gpu ??= Promise.race([
+      this._options.containers.client.gpus().then(
+        ({ gpus }) => (this._gpuFound = gpus.length > 0),
+        () => false
+      ),
+      // A driver that hangs is none that a cell could use.
+      new Promise<boolean>(resolve => setTimeout(() => resolve(false), GPU_PATIENCE))
+    ]);
     return this._gpu;
   }
 
