@@ -9,6 +9,7 @@ import { writeFileAtomic } from '../support/atomic.ts';
 import { asContainerError, ContainerError } from '../support/errors.ts';
 import { isHeld, tryLock } from '../support/lock.ts';
 import { EventHub } from './events.ts';
+import { ImageWatch } from './image-watch.ts';
 import { Jobs } from './jobs.ts';
 import { type IDaemonPlace, LOCK_NAME } from './place.ts';
 import { requestListener } from './requests.ts';
@@ -46,7 +47,8 @@ export async function startDaemon(options: IDaemonOptions): Promise<IDaemon> {
       message: `the daemon runs already, as process ${lock.pid}`
     });
   }
-  const events = new EventHub();
+  const imageWatch = new ImageWatch(() => events.emit({ type: 'images' }));
+  const events = new EventHub(present => imageWatch.setWanted(present));
   const jobs = new Jobs(options.cli, events);
   const shells = new Shells(options.cli, events);
   const startedAt = new Date().toISOString();

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type DaemonClient, daemonClient } from '../../lib-runtime/api/client.ts';
+import { listenEvents } from '../../lib-runtime/api/events.ts';
 import { API_VERSION } from '../../lib-runtime/api/routes.ts';
 import { type DaemonEvent, eventSchema, type Job, type NewJob } from '../../lib-runtime/api/schema.ts';
 import { socketTransport } from '../../lib-runtime/daemon/transport.ts';
@@ -212,6 +213,29 @@ test('a pull lands in the list of images, which it can be removed from', async (
   expect(image?.source).toBe(`oci:${layout}`);
   expect((await client.removeImage(image?.key ?? '')).freedBytes).toBeGreaterThan(0);
   expect((await client.images()).images).toEqual([]);
+});
+
+test('a pull in a terminal is told to those who listen, and its image tells what it is', async () => {
+  await start({ NBCONTAINER_HOME: place.home });
+  const events: DaemonEvent[] = [];
+  const states: string[] = [];
+  const subscription = listenEvents(socketTransport(socket), {
+    onEvent: event => events.push(event),
+    onState: state => states.push(state)
+  });
+  await eventually(() => states.includes('connected'), 'connected');
+  const layout = join(place.directory, 'layout');
+  await writeOciLayout(layout, { layers: [{ entries: [{ name: 'etc/hello', content: 'hello' }] }] });
+  const output = join(place.directory, 'hello.sif');
+  expect((await nbcontainer(['pull', output, `oci:${layout}`])).status).toBe(0);
+  await eventually(() => events.some(event => event.type === 'images'), 'told');
+  const [image] = (await client.images()).images;
+  const details = await client.inspect(image?.key ?? '');
+  expect(details).toMatchObject({ name: image?.name, path: image?.path, sizeBytes: image?.sizeBytes });
+  expect(await client.inspect(output)).toMatchObject({ labels: details.labels });
+  expect(details.deffile).toContain('bootstrap');
+  await expect(client.inspect('docker://never/pulled:1')).rejects.toMatchObject({ status: 404 });
+  subscription.close();
 });
 
 test('a pull that is cancelled while the registry is silent leaves nothing', async () => {
