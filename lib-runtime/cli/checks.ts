@@ -68,7 +68,7 @@ export const CHECKS: readonly ICheck[] = [
     group: NAMESPACES,
     probe: 'user-namespace',
     check: 'user namespace',
-    works: '--userns and --fakeroot can be had',
+    works: ({ mounts }) => (mounts ? '--userns and --fakeroot can be had' : 'of no use without mounts in it'),
     denied: ({ host }) =>
       host.probes['mount-namespace'].ok ? 'not needed by root; --userns is refused' : 'ptrace engine',
     remedy: context => (context.host.probes['mount-namespace'].ok ? undefined : namespaceRemedy(context))

@@ -118,6 +118,7 @@ describe('diagnose', () => {
           'an AppArmor profile that permits mount (docker: --security-opt apparmor=unconfined; Kubernetes: appArmorProfile Unconfined)'
       }
     ],
+    ['a pod', POD, APPARMOR, /^user namespace$/, { outcome: 'works', consequence: 'of no use without mounts in it' }],
     ['a pod without PRoot', POD, APPARMOR, /PRoot/, { outcome: 'absent', remedy: 'install the Debian package proot' }],
     [
       'a cluster',
