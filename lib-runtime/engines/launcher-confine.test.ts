@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -69,5 +69,30 @@ describe('confine', () => {
     const { stdout } = confined(DROPPED, '/bin/sh', '-c', `cd ${directory}; ${script}`);
     expect(stdout).toBe('kept');
     expect(readFileSync(join(directory, 'file'), 'utf8')).toBe('kept');
+  });
+});
+
+describe('attend', () => {
+  it('becomes the program, which gets SIGQUIT when the caller is killed', async () => {
+    const script = 'trap "echo quit; exit 3" QUIT; echo ready; while :; do sleep 0.05; done';
+    // The caller is a shell between us and the launcher.
+    const caller = spawn('/bin/sh', ['-c', `"$0" attend $$ /bin/sh -c '${script}'; :`, launcher], {
+      stdio: ['ignore', 'pipe', 'inherit']
+    });
+    let said = '';
+    const ended = new Promise<void>(resolve => caller.stdout.on('end', resolve));
+    caller.stdout.on('data', (text: Buffer) => {
+      said += text.toString();
+      if (text.toString().includes('ready')) {
+        caller.kill('SIGKILL');
+      }
+    });
+    await ended;
+    expect(said).toBe('ready\nquit\n');
+  });
+
+  it('does not start for a caller that has ended meanwhile', () => {
+    const { status, stderr } = spawnSync(launcher, ['attend', '1', '/bin/true'], { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([255, 'nbcontainer-launcher: attend: the caller has ended: No such process\n']);
   });
 });

@@ -69,6 +69,8 @@ export async function launchPtrace(plan: IPtraceLaunch, options: ILaunchOptions)
     const fill = (text: string): string =>
       text.replace(/@([\w-]+)@/g, (whole, name: string) => paths.get(name) ?? whole);
     const words = [
+      // Killed in whatever way, we take everything with us.
+      ...[launcher, 'attend', String(process.pid)],
       ...proot,
       '-v',
       '-1',

@@ -2,8 +2,10 @@
 #include "confine.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -55,6 +57,16 @@ int confine(const char *numbers, char **argv) {
     }
     if (drop(mask) < 0) {
         return complain("confine: give up capabilities");
+    }
+    execv(argv[0], argv);
+    return complain(argv[0]);
+}
+
+int attend(const char *parent, char **argv) {
+    prctl(PR_SET_PDEATHSIG, SIGQUIT);
+    if (strtol(parent, NULL, 10) != getppid()) {
+        errno = ESRCH;
+        return complain("attend: the caller has ended");
     }
     execv(argv[0], argv);
     return complain(argv[0]);

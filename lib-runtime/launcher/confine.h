@@ -7,4 +7,8 @@
 // exit status, after a line on stderr.
 int confine(const char *numbers, char **argv);
 
+// Becomes another program that gets SIGQUIT when `parent` (a pid), which has to be the caller, ends in whatever way: on
+// it PRoot ends everything below it, while PRoot's own end would set all that free. Returns as confine().
+int attend(const char *parent, char **argv);
+
 #endif

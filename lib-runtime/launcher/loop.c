@@ -6,8 +6,10 @@
 #include <linux/loop.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "policy.h"
@@ -43,9 +45,11 @@ static int configure(int device, int file, const struct loop_info64 *info) {
     return -1;
 }
 
-int attach_loop(int file, uint64_t offset, uint64_t size, char device[32]) {
+int attach_loop(int file, uint64_t offset, uint64_t size, bool read_only, char device[32]) {
     struct loop_info64 info = {
-        .lo_offset = offset, .lo_sizelimit = size, .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR};
+        .lo_offset = offset,
+        .lo_sizelimit = size,
+        .lo_flags = LO_FLAGS_AUTOCLEAR | (read_only ? LO_FLAGS_READ_ONLY : 0)};
     int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
     if (control < 0) {
         return -1;
@@ -57,7 +61,7 @@ int attach_loop(int file, uint64_t offset, uint64_t size, char device[32]) {
             break;
         }
         snprintf(device, 32, "/dev/loop%d", number);
-        fd = open(device, O_RDONLY | O_CLOEXEC);
+        fd = open(device, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
         if (fd < 0) {
             break;
         }
@@ -77,29 +81,73 @@ int attach_loop(int file, uint64_t offset, uint64_t size, char device[32]) {
     return fd;
 }
 
-int step_squashfs(struct container *container, const struct operand *operands) {
-    char device[32];
-    const char *image = operands[0].text;
-    const char *mountpoint = operands[3].text;
-    int file = open(image, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        return fail(container, "open %s", image);
-    }
-    int loop = attach_loop(file, operands[1].number, operands[2].number, device);
-    if (loop < 0) {
-        fail(container, "attach %s to a loop device", image);
-    } else if (mount(device, mountpoint, "squashfs", MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0) {
-        fail(container, "mount the squashfs partition of %s", image);
-        int kept = errno;
-        close(loop);
-        errno = kept;
-        loop = -1;
-    }
+// Keeps errno.
+static void close_both(int file, int loop) {
     int kept = errno;
     close(file);
     if (loop >= 0) {
         close(loop); // the mount holds the device now
     }
     errno = kept;
-    return loop < 0 ? -1 : 0;
+}
+
+int step_squashfs(struct container *container, const struct operand *operands) {
+    char device[32];
+    const char *image = operands[0].text;
+    int file = open(image, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return fail(container, "open %s", image);
+    }
+    int result = 0;
+    int loop = attach_loop(file, operands[1].number, operands[2].number, true, device);
+    if (loop < 0) {
+        result = fail(container, "attach %s to a loop device", image);
+    } else if (mount(device, operands[3].text, "squashfs", MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0) {
+        result = fail(container, "mount the squashfs partition of %s", image);
+    }
+    close_both(file, loop);
+    return result;
+}
+
+static int make_directory(struct container *container, const char *parent, const char *name) {
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", parent, name) >= (int)sizeof path) {
+        errno = ENAMETOOLONG;
+        return fail(container, "mkdir %s", name);
+    }
+    return mkdir(path, 0755) < 0 && errno != EEXIST ? fail(container, "mkdir %s", path) : 0;
+}
+
+int step_ext3(struct container *container, const struct operand *operands) {
+    char device[32];
+    const char *image = operands[0].text;
+    const char *mountpoint = operands[1].text;
+    bool read_only = operands[2].number != 0;
+    int file = open(image, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    if (file < 0) {
+        return fail(container, "open %s", image);
+    }
+    int result = 0;
+    int loop = -1;
+    // Two that write one file system destroy it. The loop device keeps this open file, and so the lock, until unmount.
+    if (flock(file, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
+        result = fail(container, "lock %s", image);
+    } else if (make_directory(container, mountpoint, "") < 0) {
+        result = -1;
+    } else if ((loop = attach_loop(file, 0, 0, read_only, device)) < 0) {
+        result = fail(container, "attach %s to a loop device", image);
+    } else {
+        unsigned long flags = MS_NOSUID | MS_NODEV | (read_only ? MS_RDONLY : 0);
+        // The journal of one that was not unmounted cannot be replayed on a device that is read-only. The driver of
+        // ext4 reads all three; a kernel may have it under that name alone.
+        const char *options = read_only ? "noload" : NULL;
+        if (mount(device, mountpoint, "ext3", flags, options) < 0 &&
+            (errno != ENODEV || mount(device, mountpoint, "ext4", flags, options) < 0)) {
+            result = fail(container, "mount %s", image);
+        } else if (!read_only) {
+            result = make_directory(container, mountpoint, "upper") < 0 ? -1 : make_directory(container, mountpoint, "work");
+        }
+    }
+    close_both(file, loop);
+    return result;
 }

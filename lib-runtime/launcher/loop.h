@@ -7,8 +7,13 @@
 
 int step_squashfs(struct container *container, const struct operand *operands);
 
-// Attaches [offset, offset + size) of the file to a free loop device, read-only, freed with its last user.
+// An overlay image: mounted on a directory that is made, with the directories upper and work when it can be written to.
+// EWOULDBLOCK when another container uses it.
+int step_ext3(struct container *container, const struct operand *operands);
+
+// Attaches [offset, offset + size) of the file to a free loop device, freed with its last user. A size of 0 is
+// the rest of the file.
 // Returns the open device and its path, or -1 with errno.
-int attach_loop(int file, uint64_t offset, uint64_t size, char device[32]);
+int attach_loop(int file, uint64_t offset, uint64_t size, bool read_only, char device[32]);
 
 #endif

@@ -27,6 +27,7 @@ static const char USAGE[] = "usage: nbcontainer-launcher run PLAN_FD STATUS_FD\n
                             "       nbcontainer-launcher probe\n"
                             "       nbcontainer-launcher sweep DIRECTORY\n"
                             "       nbcontainer-launcher confine CAPABILITIES PROGRAM [ARGUMENT...]\n"
+                            "       nbcontainer-launcher attend PID PROGRAM [ARGUMENT...]\n"
                             "Started by nbcontainer, not by hand.\n";
 
 static int parse_fd(const char *text) {
@@ -72,6 +73,8 @@ int main(int argc, char **argv) {
         }
     } else if (argc >= 4 && strcmp(argv[1], "confine") == 0) {
         return confine(argv[2], argv + 3);
+    } else if (argc >= 4 && strcmp(argv[1], "attend") == 0) {
+        return attend(argv[2], argv + 3);
     } else if (argc == 2 && strcmp(argv[1], "probe") == 0) {
         return run_probes();
     } else if (argc == 3 && strcmp(argv[1], "sweep") == 0) {

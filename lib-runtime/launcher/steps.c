@@ -22,6 +22,7 @@ static const struct operation OPERATIONS[] = {
     {"private", "", step_private},
     {"stage", "sn", step_stage},
     {"squashfs", "snns", step_squashfs},
+    {"ext3", "ssn", step_ext3},
     {"overlay", "lssn", step_overlay},
     {"mkdir", "sn", step_mkdir},
     {"file", "sns", step_file},

@@ -48,15 +48,21 @@ describe.runIf(standInsWork())('who one is inside', () => {
       expect(stdout, stderr).toBe('4242\n4243\n4242:4243\nresult\n');
       expect(stderr).not.toContain('WARNING');
     });
+  });
 
-    it('stops with its caller', async () => {
-      const script = [
-        `"\${NBCONTAINER[@]}" -q exec --as user ${place.sif('busybox')} sleep 4711 & caller=$!`,
-        'until_true "programs | grep -qx sleep"; kill -9 $caller; until_true "! programs | grep -qx sleep"; echo gone'
-      ].join('\n');
-      const { stdout, stderr } = await place.script('colab', script);
-      expect(stdout, stderr).toBe('gone\n');
-    });
+  it.each([
+    ['colab', ''],
+    ['colab', '--as user'],
+    ['kaggle', ''],
+    ['studio-lab', '--as fakeroot'],
+    ['hpc', '--as fakeroot']
+  ] as const)('kill -9 of the caller ends the container on %s %s', async (name, flags) => {
+    const script = [
+      `"\${NBCONTAINER[@]}" -q exec ${flags} ${place.sif('busybox')} sleep 4711 & caller=$!`,
+      'until_true "programs | grep -qx sleep"; kill -9 $caller; until_true "! programs | grep -qx sleep"; echo gone'
+    ].join('\n');
+    const { stdout, stderr } = await place.script(name, script);
+    expect(stdout, stderr).toBe('gone\n');
   });
 
   it('--as user is pretended on kaggle, and root loses what overrides owners', async () => {
