@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ def runtime_place() -> Iterator[Path]:
         yield folder
     finally:
         _end_daemon(folder)
+        _wait_for_jobs(folder)
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
@@ -45,6 +47,21 @@ def _end_daemon(folder: Path) -> None:
             kill(pid)
     except (FileNotFoundError, ProcessLookupError):
         return
+
+
+def _wait_for_jobs(folder: Path, seconds: float = 10) -> None:
+    """Jobs of a killed daemon end by themselves, and may make a last file meanwhile."""
+    variable = f"XDG_RUNTIME_DIR={folder}\0".encode()
+
+    def is_one(environment: Path) -> bool:
+        try:
+            return environment.parent.name != str(os.getpid()) and variable in environment.read_bytes()
+        except OSError:
+            return False
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and any(map(is_one, Path("/proc").glob("[0-9]*/environ"))):
+        time.sleep(0.02)
 
 
 def resident(process: int | str) -> int:
