@@ -2,7 +2,7 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { expect, test } from 'vitest';
 import type { Image } from '../../lib-runtime/api/schema.ts';
-import { formatAge, formatBytes, formatElapsed, searchImages, shortDigest, shortName } from './format.ts';
+import { formatAge, formatBytes, formatElapsed, nameParts, searchImages, shortDigest, shortName } from './format.ts';
 
 const trans = nullTranslator.load('nbcontainer');
 const MINUTE = 60_000;
@@ -31,6 +31,14 @@ test.each([
   ['oras://ghcr.io/me/tool:1', 'oras://ghcr.io/me/tool:1']
 ])('%s is shown as %s', (name, text) => {
   expect(shortName(name)).toBe(text);
+});
+
+test.each([
+  ['docker://docker.io/library/alpine:3', '', 'alpine:3'],
+  ['docker://127.0.0.1:5000/a/b:1', '127.0.0.1:5000/a/', 'b:1'],
+  ['/home/me/tool.sif', '', 'tool.sif']
+])('%s is from %j and called %j', (name, from, last) => {
+  expect(nameParts(name)).toEqual({ from, last });
 });
 
 test.each([

@@ -28,6 +28,13 @@ export function shortName(name: string): string {
   return reference.replace(/@sha256:([0-9a-f]{12})[0-9a-f]*$/, '@$1');
 }
 
+/** A short name in two parts: where it is from, which may be cut, and the last part, by which people know it. */
+export function nameParts(name: string): { readonly from: string; readonly last: string } {
+  const short = shortName(name);
+  const at = short.lastIndexOf('/') + 1;
+  return { from: short.slice(0, at), last: short.slice(at) };
+}
+
 /** The first twelve digits of a digest, as registries and `docker images` show it; undefined without one. */
 export function shortDigest(image: Pick<Image, 'manifestDigest' | 'key'>): string | undefined {
   return /(?:^|:|-)([0-9a-f]{12})[0-9a-f]{20,}$/.exec(image.manifestDigest ?? image.key)?.[1];

@@ -6,7 +6,7 @@ import type { Image } from '../../lib-runtime/api/schema.ts';
 import { CommandIDs } from '../commands.ts';
 import type { IPanelContext } from './context.ts';
 import { formatAge, formatBytes, searchImages, shortDigest, shortName } from './format.ts';
-import { Button, Notice, RowButton, useContainers, useNow, waitingNotice } from './parts.tsx';
+import { Button, ImageName, Notice, RowButton, useContainers, useNow, waitingNotice } from './parts.tsx';
 
 interface IImagesViewProps {
   readonly context: IPanelContext;
@@ -80,11 +80,11 @@ function ImageRow({ context, image, now }: IImageRowProps): React.JSX.Element {
       title={[image.name, image.manifestDigest, image.path].filter(Boolean).join('\n')}
     >
       <div className="jp-nbcontainer-RowText">
-        <div className="jp-nbcontainer-RowName">{name}</div>
+        <ImageName name={image.name} />
         <div className="jp-nbcontainer-RowFacts">
           <span>{formatBytes(image.sizeBytes)}</span>
           <span>{formatAge(Date.parse(image.createdAt), now, trans)}</span>
-          {digest !== undefined && <code>{digest}</code>}
+          {digest !== undefined && <span className="jp-nbcontainer-Digest">{digest}</span>}
         </div>
       </div>
       <div className="jp-nbcontainer-RowButtons">

@@ -6,6 +6,7 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import * as React from 'react';
 import type { ContainersChange } from '../tokens.ts';
 import type { IPanelContext } from './context.ts';
+import { nameParts } from './format.ts';
 
 /** Draws again whenever the model tells one of these changes; gives the model. */
 export function useContainers(context: IPanelContext, ...changes: readonly ContainersChange[]): void {
@@ -85,6 +86,17 @@ export function RowButton(props: IRowButtonProps): React.JSX.Element | null {
     >
       <icon.react tag="span" width="16px" height="16px" aria-hidden="true" />
     </button>
+  );
+}
+
+/** The first line of a row: an image's name, of which the beginning is cut when there is no room. */
+export function ImageName({ name }: { readonly name: string }): React.JSX.Element {
+  const { from, last } = nameParts(name);
+  return (
+    <div className="jp-nbcontainer-RowName">
+      {from !== '' && <span className="jp-nbcontainer-NameFrom">{from}</span>}
+      <span className="jp-nbcontainer-NameLast">{last}</span>
+    </div>
   );
 }
 

@@ -6,7 +6,7 @@ import type { Job } from '../../lib-runtime/api/schema.ts';
 import { CommandIDs } from '../commands.ts';
 import type { IPanelContext } from './context.ts';
 import { formatAge, formatBytes, shortName } from './format.ts';
-import { Button, Notice, perform, RowButton, useContainers, useNow } from './parts.tsx';
+import { Button, ImageName, Notice, perform, RowButton, useContainers, useNow } from './parts.tsx';
 import { announcement, asSource, failureOf, plainHttpHint, progressView, SpeedMeter } from './pulls.ts';
 
 /** Id of the box, for whoever wants the caret in it. */
@@ -116,7 +116,7 @@ function PullRow({ context, job, now }: IPullRowProps): React.JSX.Element {
       title={job.commandLine}
     >
       <div className="jp-nbcontainer-RowText">
-        <div className="jp-nbcontainer-RowName">{name}</div>
+        <ImageName name={job.title} />
         {running ? <PullProgress context={context} job={job} /> : <PullEnd context={context} job={job} now={now} />}
       </div>
       <div className="jp-nbcontainer-RowButtons jp-mod-always">
@@ -131,6 +131,7 @@ function PullRow({ context, job, now }: IPullRowProps): React.JSX.Element {
           label={running ? trans.__('Cancel') : trans.__('Forget')}
         />
       </div>
+      {job.state === 'failed' && <PullFailure context={context} job={job} />}
     </li>
   );
 }
@@ -165,39 +166,39 @@ function PullProgress({ context, job }: { readonly context: IPanelContext; reado
 }
 
 function PullEnd({ context, job, now }: IPullRowProps): React.JSX.Element {
+  const { trans } = context;
+  const words = { running: '', done: trans.__('Pulled'), cancelled: trans.__('Cancelled'), failed: trans.__('Failed') };
+  return (
+    <div className="jp-nbcontainer-RowFacts">
+      <span className={`jp-nbcontainer-State jp-mod-${job.state}`}>{words[job.state]}</span>
+      <span>{formatAge(Date.parse(job.endedAt ?? job.startedAt), now, trans)}</span>
+    </div>
+  );
+}
+
+/** Why it failed, from its log: below the row, over its whole width. */
+function PullFailure({ context, job }: { readonly context: IPanelContext; readonly job: Job }): React.JSX.Element {
   const { containers, trans } = context;
   const [failure, setFailure] = React.useState('');
-  const failed = job.state === 'failed';
   React.useEffect(() => {
     let there = true;
-    if (failed) {
-      containers.client.jobLog(job.id).then(
-        log => there && setFailure(failureOf(log)),
-        // The daemon is away: the row still says that it failed.
-        () => undefined
-      );
-    }
+    containers.client.jobLog(job.id).then(
+      log => there && setFailure(failureOf(log)),
+      // The daemon is away: the row still says that it failed.
+      () => undefined
+    );
     return () => {
       there = false;
     };
-  }, [containers, failed, job.id]);
-  const age = formatAge(Date.parse(job.endedAt ?? job.startedAt), now, trans);
-  if (failed) {
-    return (
-      <div className="jp-nbcontainer-Failure">
-        <span>{trans.__('Failed, %1.', age)}</span> {failure}
-        <Button
-          minimal
-          label={trans.__('Show log')}
-          onClick={() => void perform(context, CommandIDs.showLog, { id: job.id })}
-        />
-      </div>
-    );
-  }
+  }, [containers, job.id]);
   return (
-    <div className="jp-nbcontainer-RowFacts">
-      <span>{job.state === 'done' ? trans.__('Pulled') : trans.__('Cancelled')}</span>
-      <span>{age}</span>
+    <div className="jp-nbcontainer-Failure">
+      {failure}{' '}
+      <Button
+        minimal
+        label={trans.__('Show log')}
+        onClick={() => void perform(context, CommandIDs.showLog, { id: job.id })}
+      />
     </div>
   );
 }

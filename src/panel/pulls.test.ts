@@ -90,9 +90,9 @@ test('speed is that of the last seconds, and begins again with a phase', () => {
 test('a failure is what the log calls fatal, with its reason and fix', () => {
   const log = (head: string, tail = ''): string => failureOf({ head, tail, droppedBytes: 0 });
   expect(log('INFO:    a\nFATAL:   no such image: it is gone. Check it.\nINFO:    report\n')).toBe(
-    'no such image: it is gone. Check it.'
+    'No such image: it is gone. Check it.'
   );
-  expect(log('', 'one\rtwo\n\n')).toBe('two');
+  expect(log('', 'one\rtwo\n\n')).toBe('Two');
   expect(log('')).toBe('');
 });
 

@@ -112,7 +112,8 @@ export function failureOf(log: JobLog): string {
     .map(line => line.trim())
     .filter(Boolean);
   const fatal = lines.filter(line => line.startsWith('FATAL:')).at(-1);
-  return (fatal ?? lines.at(-1) ?? '').replace(/^FATAL:\s*/, '');
+  const sentence = (fatal ?? lines.at(-1) ?? '').replace(/^FATAL:\s*/, '');
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
 }
 
 /** What a screen reader is told of the pulls: changes of state and quarters, not every percent. */

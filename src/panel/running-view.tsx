@@ -6,7 +6,7 @@ import type { Job, Shell } from '../../lib-runtime/api/schema.ts';
 import { CommandIDs } from '../commands.ts';
 import type { IPanelContext } from './context.ts';
 import { formatElapsed, shortName } from './format.ts';
-import { Button, Notice, perform, RowButton, useContainers, useNow, waitingNotice } from './parts.tsx';
+import { Button, ImageName, Notice, perform, RowButton, useContainers, useNow, waitingNotice } from './parts.tsx';
 import { commandOf, hasEnded, runningRows } from './running.ts';
 
 export function RunningView({ context }: { readonly context: IPanelContext }): React.JSX.Element {
@@ -69,7 +69,7 @@ function JobRow({ context, job, now }: IJobRowProps): React.JSX.Element {
       title={job.commandLine}
     >
       <div className="jp-nbcontainer-RowText">
-        <div className="jp-nbcontainer-RowName">{name}</div>
+        <ImageName name={job.title} />
         <div className="jp-nbcontainer-RowLine">{commandOf(job) || trans.__("the image's own program")}</div>
         <Facts state={words[job.state]} kind={job.state} elapsed={elapsed(job, now)} />
       </div>
