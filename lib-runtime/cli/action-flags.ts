@@ -76,8 +76,8 @@ export const ACTION_FLAGS: readonly IFlag[] = [
   { flags: '-w, --writable', help: 'changes go into the image itself, which is a directory', keys: ['WRITABLE'] },
   { flags: '--writable-tmpfs', help: 'writes go to memory and are lost at the end', keys: ['WRITABLE_TMPFS'] },
   {
-    flags: '-o, --overlay <dir[:ro]>',
-    help: 'a directory whose changes lie over the image, and which gets new ones',
+    flags: '-o, --overlay <path[:ro]>',
+    help: 'a directory (or an ext3 image) whose changes lie over the image, and which gets new ones',
     many: true,
     keys: ['OVERLAY', 'OVERLAYIMAGE']
   },

@@ -1,8 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The words below `nbcontainer instance`. */
+/** The words below `nbcontainer instance` and `nbcontainer overlay`. */
 import { Argument, type Command } from 'commander';
 import { actionOptions } from './action-words.ts';
+import type { overlayCreateCommand as OverlayCommand } from './commands/overlay.ts';
 import type { instanceStartCommand as StartCommand, instanceStopCommand as StopCommand } from './commands/instance.ts';
+
+export function overlayWords(command: Command, report: (status: number) => void): void {
+  command
+    .summary('images for --overlay')
+    .addHelpText('after', '\nExample:\n  nbcontainer overlay create --size 1024 work.img');
+  command
+    .command('create')
+    .exitOverride()
+    .summary('make a file with an ext3 file system')
+    .argument('<image>', 'the file to write')
+    .option('-s, --size <MiB>', 'size in MiB', '64')
+    .option('-S, --sparse', 'take disk space only as it is written to')
+    .option('-f, --fakeroot', 'accepted')
+    .option('--create-dir <path>', 'a directory to make in it', (path: string, all: string[] = []) => [...all, path])
+    .action(async (image: string, values: Parameters<typeof OverlayCommand>[1]) => {
+      const { overlayCreateCommand } = await import('./commands/overlay.ts');
+      report(await overlayCreateCommand(image, values));
+    });
+}
 
 export function instanceWords(command: Command, report: (status: number) => void): void {
   command

@@ -9,7 +9,7 @@ import type { buildCommand as BuildCommand } from './commands/build.ts';
 import type { inspectCommand as InspectCommand } from './commands/inspect.ts';
 import type { pullCommand as PullCommand } from './commands/pull.ts';
 import { daemonWords } from './daemon-words.ts';
-import { instanceWords } from './instance-words.ts';
+import { instanceWords, overlayWords } from './instance-words.ts';
 import { setVerbosity } from './output.ts';
 import { APPTAINER_VERSION } from './shim-scripts.ts';
 
@@ -211,6 +211,7 @@ export function buildProgram(version: string, report: (status: number) => void, 
     });
 
   instanceWords(add('instance'), report);
+  overlayWords(add('overlay'), report);
   daemonWords(add('daemon'), report, async words => {
     let status = 0;
     await buildProgram(version, value => (status = value)).parseAsync(words, { from: 'user' });

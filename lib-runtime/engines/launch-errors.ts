@@ -79,6 +79,19 @@ const REMEDIES: readonly IRemedy[] = [
     fix: 'Check the image with nbcontainer inspect, or convert it with --compression gzip'
   },
   {
+    op: 'ext3',
+    errno: ['EAGAIN', 'EWOULDBLOCK'],
+    when: text => text.startsWith('lock'),
+    reason: 'another container uses this overlay image',
+    fix: 'Wait for its end, or add :ro to both'
+  },
+  {
+    op: 'ext3',
+    errno: '*',
+    reason: 'an overlay image is mounted by a loop device, and this machine does not let us, or the image is damaged',
+    fix: 'Use a directory for --overlay, or check the image with e2fsck -f'
+  },
+  {
     op: 'overlay',
     errno: ['EINVAL', ...DENIED, 'ENODEV', 'EOPNOTSUPP'],
     reason: 'overlayfs is not permitted here, or one of the directories lies on a file system that it does not accept',

@@ -39,6 +39,8 @@ function operands(step: Step): readonly string[] {
       return [step.stage, String(step.sizeBytes)];
     case 'squashfs':
       return [step.image, String(step.offset), String(step.size), step.mountpoint];
+    case 'ext3':
+      return [step.image, step.mountpoint, flag(step.readOnly)];
     case 'overlay':
       return [...list(step.lower), step.upper ?? '', step.work ?? '', flag(step.userxattr)];
     case 'mkdir':

@@ -38,6 +38,11 @@ export type Step =
       readonly size: number;
       readonly mountpoint: string;
     }
+  /**
+   * Mounts a file with an ext3 (or ext4) file system through a loop device on `mountpoint` (host path, made), with the
+   * directories `upper` and `work` in it when it can be written to. EWOULDBLOCK when another container writes it.
+   */
+  | { readonly op: 'ext3'; readonly image: string; readonly mountpoint: string; readonly readOnly: boolean }
   /** Mounts overlayfs on the root under construction. */
   | {
       readonly op: 'overlay';

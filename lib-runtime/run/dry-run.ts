@@ -58,6 +58,8 @@ function words(step: Step): string[] {
       return ['stage', step.stage, `${step.sizeBytes}`];
     case 'squashfs':
       return ['squashfs', `${step.image}@${step.offset}`, step.mountpoint];
+    case 'ext3':
+      return ['ext3', step.image, step.mountpoint, step.readOnly ? 'ro' : ''];
     case 'overlay':
       return ['overlay', step.lower.join(':'), step.upper ?? '', step.userxattr ? 'userxattr' : ''];
     case 'mkdir':

@@ -75,3 +75,34 @@ describe('--overlay', () => {
     expect(plan.kind === 'refusal' ? plan.reason : '').toContain(reason);
   });
 });
+
+describe('--overlay of an ext3 image', () => {
+  const image = (readOnly: boolean) => ({ path: '/o/image.ext3', readOnly, image: 'ext3' as const });
+  const MOUNT = '/run/nbc/stage/overlay-1';
+
+  it('is mounted first and gets the changes', () => {
+    const { steps, step } = overlay(planned({ overlays: [ro('/o/b'), image(false)] }, {}, ROOT));
+    expect(steps).toContainEqual({ op: 'ext3', image: '/o/image.ext3', mountpoint: MOUNT, readOnly: false });
+    expect(step).toMatchObject({ upper: `${MOUNT}/upper`, work: `${MOUNT}/work`, userxattr: false });
+    expect(steps.findIndex(({ op }) => op === 'ext3')).toBeLessThan(steps.findIndex(({ op }) => op === 'overlay'));
+  });
+
+  it('shows its upper directory when it is only read', () => {
+    const plan = planned({ overlays: [ro('/o/b'), image(true)] }, {}, ROOT);
+    expect(overlay(plan).step).toMatchObject({
+      lower: [`${MOUNT}/upper`, '/o/b/upper', expect.any(String), expect.any(String)]
+    });
+    expect(plan).not.toHaveProperty('hostDirectories');
+  });
+
+  it.each([
+    ['a user', {}, {}, 'mounting an image needs root'],
+    ['root without loop devices', { 'loop-device': 'ENOENT' }, ROOT, 'no loop device can be used here (ENOENT)']
+  ])('is refused for %s', (_, denied, more, reason) => {
+    expect(planned({ overlays: [image(false)] }, denied, more)).toMatchObject({
+      kind: 'refusal',
+      code: 'refused',
+      reason
+    });
+  });
+});

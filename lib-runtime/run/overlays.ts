@@ -8,6 +8,7 @@ import type { IHostFacts } from '../host/facts.ts';
 import { errnoText } from './identity.ts';
 import { hostPath } from './mounts.ts';
 import type { IHostDirectory, IRefusal } from './plan-types.ts';
+import { stageOf } from './rootfs.ts';
 import type { IRunSpec } from './spec.ts';
 
 /** Host directories, uppermost first. */
@@ -17,6 +18,8 @@ export interface IOverlays {
   /** The directory that gets the changes, with its work directory beside it. */
   readonly upper?: string;
   readonly work?: string;
+  /** Images to mount first: those of `lower`, `upper` and `work` that lie below a mountpoint. */
+  readonly images: readonly { readonly path: string; readonly mountpoint: string; readonly readOnly: boolean }[];
   /** Made before the start. */
   readonly hostDirectories: readonly IHostDirectory[];
 }
@@ -33,21 +36,20 @@ export function chooseOverlays(spec: IRunSpec, host: IHostFacts): IOverlays | IR
   if (spec.overlays.length === 0) {
     return undefined;
   }
-  const overlays = spec.overlays.map(({ path, readOnly }) => ({
+  const overlays = spec.overlays.map(({ path, readOnly, image }, at) => ({
     path: hostPath(path, host.workingDirectory),
-    readOnly
+    readOnly,
+    ...(image !== undefined && { mountpoint: `${stageOf(host)}/overlay-${at}` })
   }));
-  for (const { path } of overlays) {
+  for (const { path, mountpoint } of overlays) {
     const type = host.paths[path]?.type;
-    if (type !== 'directory') {
+    if (type !== 'directory' && (type === undefined || mountpoint === undefined)) {
       const missing = type === undefined;
       return refusal(
         missing ? 'not-found' : 'usage',
         path,
-        missing
-          ? `the host has no ${path}`
-          : 'it is no directory, and overlay images (ext3, squashfs) are not supported',
-        missing ? 'Make the directory first' : 'Use a directory'
+        missing ? `the host has no ${path}` : 'it is neither a directory nor an ext3 image',
+        missing ? 'Make the directory first, or an image with nbcontainer overlay create' : 'Use a directory'
       );
     }
   }
@@ -61,19 +63,33 @@ export function chooseOverlays(spec: IRunSpec, host: IHostFacts): IOverlays | IR
   }
   const lower = overlays
     .filter(({ readOnly }) => readOnly)
-    .map(({ path }) => (host.paths[`${path}/upper`]?.type === 'directory' ? `${path}/upper` : path))
+    .map(({ path, mountpoint }) => {
+      const inside = mountpoint !== undefined || host.paths[`${path}/upper`]?.type === 'directory';
+      return inside ? `${mountpoint ?? path}/upper` : path;
+    })
     .reverse();
+  const images = overlays.flatMap(({ path, mountpoint, readOnly }) =>
+    mountpoint === undefined ? [] : [{ path, mountpoint, readOnly }]
+  );
   if (writable === undefined) {
-    return { kind: 'overlays', lower, hostDirectories: [] };
+    return { kind: 'overlays', lower, images, hostDirectories: [] };
   }
-  const [upper, work] = [`${writable.path}/upper`, `${writable.path}/work`];
-  const hostDirectories = [upper, work].map(path => ({ path, mode: 0o755 }));
-  return { kind: 'overlays', lower, upper, work, hostDirectories };
+  const base = writable.mountpoint ?? writable.path;
+  const [upper, work] = [`${base}/upper`, `${base}/work`];
+  const made = writable.mountpoint === undefined ? [upper, work] : [];
+  const hostDirectories = made.map(path => ({ path, mode: 0o755 }));
+  return { kind: 'overlays', lower, upper, work, images, hostDirectories };
 }
 
 /** Why the layers cannot be mounted on this machine; undefined where they can. */
 export function overlaysDenied(spec: IRunSpec, host: IHostFacts, privileged: boolean): IRefusal | undefined {
   const probe = host.probes[privileged ? 'overlay' : 'user-overlay'];
+  const image = spec.overlays.find(overlay => overlay.image !== undefined);
+  const loop = host.probes['loop-device'];
+  if (image !== undefined && (!privileged || !loop.ok)) {
+    const why = privileged ? `no loop device can be used here${errnoText(loop)}` : 'mounting an image needs root';
+    return refusal('refused', image.path, why, 'Use a directory for --overlay');
+  }
   if (spec.overlays.length === 0 || probe.ok) {
     return undefined;
   }
@@ -123,6 +139,14 @@ export function overlaysStep(
     },
     reason: `--overlay: ${overlays.upper === undefined ? 'directories over the image' : `changes go to ${overlays.upper}`}`
   };
+}
+
+/** The mounts of the images. */
+export function overlayImages({ images }: IOverlays): IPlannedStep[] {
+  return images.map(({ path, mountpoint, readOnly }) => ({
+    step: { op: 'ext3', image: path, mountpoint, readOnly },
+    reason: `--overlay ${path}`
+  }));
 }
 
 function refusal(code: IRefusal['code'], path: string, reason: string, fix: string): IRefusal {

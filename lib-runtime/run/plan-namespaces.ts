@@ -12,7 +12,7 @@ import type { IMounts, Mount } from './mounts.ts';
 import { type IOverlays, overlaysDenied } from './overlays.ts';
 import type { INamespacesPlan, INote, IRefusal } from './plan-types.ts';
 import { privilegeSteps } from './privileges.ts';
-import { chooseRootfs } from './rootfs.ts';
+import { chooseRootfs, stageOf } from './rootfs.ts';
 import type { IRunSpec } from './spec.ts';
 import { type IFreshProc, underlaySteps } from './underlay.ts';
 import { chooseWritable, stageBytes, withLayers } from './writable.ts';
@@ -197,10 +197,6 @@ function inPlacePlan(input: IPlanInput, identity: IGranted, why: string): INames
       ...mounts.notes
     ]
   };
-}
-
-function stageOf(host: IHostFacts): string {
-  return `${host.runtimeDirectory}/stage`;
 }
 
 function opening(identity: IGranted, isolated: IIsolation, stage: string, sizeBytes: number): IPlannedStep[] {

@@ -14,6 +14,11 @@ export interface IRootfs {
   readonly notes: readonly INote[];
 }
 
+/** Host path of the directory where a root is assembled. */
+export function stageOf(host: Pick<IHostFacts, 'runtimeDirectory'>): string {
+  return `${host.runtimeDirectory}/stage`;
+}
+
 /** Compressions that the kernel's squashfs knows (fs/squashfs/decompressor.c). */
 const KERNEL_COMPRESSIONS = new Set(['gzip', 'zlib', 'zstd', 'xz', 'lz4', 'lzo']);
 

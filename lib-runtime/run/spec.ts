@@ -8,6 +8,13 @@ export interface IBind {
   readonly readOnly: boolean;
 }
 
+export interface IOverlay {
+  readonly path: string;
+  readonly readOnly: boolean;
+  /** The path is a file with an ext3 file system in it; else it has to be a directory. */
+  readonly image?: 'ext3';
+}
+
 export interface IRunSpec {
   readonly action: 'exec' | 'run' | 'shell' | 'test' | 'start';
   /** Command and arguments (exec), arguments of the runscript (run) or startscript (start), of the shell (shell), of the test script (test). */
@@ -61,7 +68,7 @@ export interface IRunSpec {
   readonly writable: boolean;
   readonly writableTmpfs: boolean;
   /** `--overlay`, in the order given. */
-  readonly overlays: readonly { readonly path: string; readonly readOnly: boolean }[];
+  readonly overlays: readonly IOverlay[];
   /** The instance that is started (it stays when its command has ended), or entered. */
   readonly instance?: { readonly name: string; readonly keeps: boolean };
   /** `--app`: name of a SCIF app of the image. */

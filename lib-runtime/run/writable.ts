@@ -3,7 +3,7 @@
 import type { IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import { errnoText } from './identity.ts';
-import { type IOverlays, overlaysStep } from './overlays.ts';
+import { type IOverlays, overlayImages, overlaysStep } from './overlays.ts';
 import type { INote, RootfsDemand } from './plan-types.ts';
 import type { IRootfs } from './rootfs.ts';
 import type { IRunSpec } from './spec.ts';
@@ -67,7 +67,7 @@ export function withLayers(
   }
   const { demand, path, step, notes } = rootfs;
   const layers = overlaysStep(overlays, path, stage, writable !== undefined, privileged);
-  return { demand, path, notes, steps: [...(step ? [step] : []), layers] };
+  return { demand, path, notes, steps: [...(step ? [step] : []), ...overlayImages(overlays), layers] };
 }
 
 /** The root file system with the steps that bring it, writable where that was asked for. */

@@ -18,6 +18,7 @@ import { type IActionValues, runSpec } from '../action-options.ts';
 import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
 import { chooseGpus, type IGpuChoice, type IGpuValues } from '../gpu-choice.ts';
 import { debug, info, warn } from '../output.ts';
+import { withOverlayImages } from '../overlay-images.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
 
 export interface IStartValues extends IActionValues, IGpuValues {
@@ -45,7 +46,8 @@ export async function wishes(
   values: IStartValues
 ): Promise<IGpuChoice> {
   const { env } = process;
-  const gpus = await chooseGpus(runSpec(action, words, values, env, await envFile(values, env)), values, env);
+  const spec = runSpec(action, words, values, env, await envFile(values, env));
+  const gpus = await chooseGpus(await withOverlayImages(spec), values, env);
   gpus.notes.forEach(note => info(note));
   return gpus;
 }
