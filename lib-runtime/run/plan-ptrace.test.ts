@@ -169,7 +169,7 @@ describe('a ptrace plan', () => {
     expect(formatPlan(result).includes('without CAP_CHOWN')).toBe(givenUp.length > 0);
   });
 
-  const FAKED = '--fakeroot: PRoot pretends that you are root; who files are given to is not kept';
+  const FAKED = 'PRoot pretends that you are root; who files are given to is not kept';
   it.each<[string, Partial<IRunSpec>, readonly string[] | undefined, boolean]>([
     ['a user', {}, undefined, true],
     ['a user with a copy', { writableTmpfs: true }, undefined, true],
@@ -184,6 +184,15 @@ describe('a ptrace plan', () => {
     expect(Object.values(result.files)).toContain('APT::Sandbox::User "root";\n');
     expect(result.notes.some(({ text }) => text === FAKED)).toBe(said);
     expect(result.execution.environment['HOME']).toBe('/root');
+  });
+
+  it.each([
+    ['with a copy, where somebody else could not reach it', true, ['-0']],
+    ['with the read-only tree, where it may become nobody else anyway', false, []]
+  ] as const)('lets root become somebody else in pretence only: %s', (_, writableTmpfs, words) => {
+    const result = ptrace(plan({ writableTmpfs }, { ...ROOT, ...PROOT, capabilities: [...DOCKER] }));
+    expect(result.arguments.slice(4).filter(word => word === '-0')).toEqual(words);
+    expect(result.notes.some(({ text }) => text === FAKED)).toBe(false);
   });
 
   it('pretends an account with --as user, which gets an empty home', () => {

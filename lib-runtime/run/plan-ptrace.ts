@@ -99,11 +99,13 @@ function pretence({ spec, host, image }: IPlanInput, rootfs: RootfsDemand): IPre
     const text = `--as user: PRoot pretends that root is uid ${uid} (${name}); what it writes belongs to root outside`;
     return { words: ['-i', `${uid}:${gid}`], mounts: [], notes: [{ level: 'info', text }] };
   }
-  if (!spec.fakeroot) {
+  // Root with a copy to write to: apt's downloads run as _apt, which could not walk to the copy either.
+  const writes = account.uid === 0 && rootfs.kind === 'copy';
+  if (!spec.fakeroot && !writes) {
     return { words: [], mounts: [], notes: [] };
   }
-  const keeps = account.uid === 0 && rootfs.kind === 'copy' && capabilities.includes('CAP_CHOWN');
-  const text = '--fakeroot: PRoot pretends that you are root; who files are given to is not kept';
+  const keeps = writes && capabilities.includes('CAP_CHOWN');
+  const text = 'PRoot pretends that you are root; who files are given to is not kept';
   return { words: ['-0'], mounts: fakeRootMounts(image.tree), notes: keeps ? [] : [{ level: 'info', text }] };
 }
 

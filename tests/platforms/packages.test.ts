@@ -110,6 +110,12 @@ describe.runIf(standInsWork())('packages, as fake root', () => {
       expect(lines(result.stdout), result.stderr).toEqual([...installed(owners), 'status 0', 'fresh']);
     });
 
+    it.each(['colab', 'kaggle'] as const)('apt for root as he is on %s', { timeout: 200_000 }, async name => {
+      const script = `nbcontainer -q exec --writable-tmpfs ${sif} bash -c ${quote(APT)}; echo "status $?"`;
+      const result = await place.script(name, script, { timeoutMs: 180_000 });
+      expect(lines(result.stdout), result.stderr).toEqual([...installed('kept').slice(0, 6), 'status 0']);
+    });
+
     it('keeps owners for a user with a range of subordinate ids', { timeout: 120_000 }, async () => {
       const account = `ada-${process.pid}`;
       const script = [
