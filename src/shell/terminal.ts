@@ -28,6 +28,8 @@ export interface ITerminalHandlers {
   /** Reports of the mouse in the old form: one byte a character. */
   onBinary(bytes: Uint8Array): void;
   onFocus(): void;
+  /** A key was pressed or something was pasted: by the user, not by the terminal. */
+  onUse(): void;
   onSearch(): void;
   /** `shown`: the text of the link is its address. */
   onLink(address: string, shown: boolean): void;
@@ -93,6 +95,7 @@ export class ShellTerminal implements IDisposable {
     this.terminal.textarea?.setAttribute('aria-describedby', describedBy);
     this.terminal.textarea?.addEventListener('focus', () => handlers.onFocus());
     this.terminal.attachCustomKeyEventHandler(event => this.onKey(event));
+    this.terminal.onKey(() => handlers.onUse());
     this.terminal.onData(text => this.replaying === 0 && handlers.onInput(text));
     this.terminal.onBinary(text => handlers.onBinary(Uint8Array.from(text, character => character.charCodeAt(0))));
     host.addEventListener('paste', this.onPaste, true);
@@ -191,6 +194,7 @@ export class ShellTerminal implements IDisposable {
   }
 
   paste(text: string): void {
+    this.handlers.onUse();
     this.terminal.paste(cleanPaste(text));
   }
 

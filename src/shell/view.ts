@@ -182,6 +182,11 @@ export class ShellView extends Widget {
       onInput: text => this._queue.push(text),
       onBinary: bytes => this._connection?.send(bytes),
       onFocus: () => this._takeOver(),
+      onUse: () => {
+        if (this._foreign) {
+          this._takeOver();
+        }
+      },
       onSearch: () => this.openSearch(),
       onLink: (address, shown) => void openLink(address, shown, this._trans)
     });
