@@ -8,7 +8,6 @@ import type { LogView } from './log-view.ts';
 import { CommandIDs } from '../commands.ts';
 import { IContainers } from '../tokens.ts';
 import { argsOf, idOf } from './describe.ts';
-import { jobOfLine } from './job-of-line.ts';
 import { showInMain } from './place.ts';
 
 export const logPlugin: JupyterFrontEndPlugin<void> = {
@@ -75,6 +74,7 @@ export const logPlugin: JupyterFrontEndPlugin<void> = {
         return args['id'] === undefined || (job !== undefined && job.state !== 'running');
       },
       execute: async args => {
+        const { jobOfLine } = await import('./job-of-line.ts');
         const request = jobOfLine(find(idOf(args))?.commandLine ?? '');
         if (request === undefined) {
           return;

@@ -24,8 +24,14 @@ export class PullNotices {
     this._options = options;
   }
 
-  listen(): void {
-    this._options.containers.changed.connect(this._onChanged, this);
+  /** @param running pulls that were running a moment ago: some may have ended since */
+  listen(running: readonly Job[]): void {
+    const { containers } = this._options;
+    for (const { id, state } of running) {
+      this._shown.set(id, { last: { state, at: 0 }, id: '', queue: Promise.resolve() });
+    }
+    containers.changed.connect(this._onChanged, this);
+    this._onChanged(containers, 'jobs');
   }
 
   private _onChanged(containers: IContainers, change: ContainersChange): void {

@@ -8,9 +8,8 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { downloadIcon } from '@jupyterlab/ui-components';
 import { CommandIDs } from '../commands.ts';
 import { ISettings } from '../settings.ts';
-import { IContainers } from '../tokens.ts';
+import { type ContainersChange, IContainers } from '../tokens.ts';
 import { argsOf } from './describe.ts';
-import { PullNotices } from './pull-notices.ts';
 
 export const pullPlugin: JupyterFrontEndPlugin<void> = {
   id: 'nbcontainer:pull',
@@ -58,6 +57,16 @@ export const pullPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
     palette?.addItem({ command: CommandIDs.pullImage, category: trans.__('Containers') });
-    new PullNotices({ containers, commands: app.commands, trans }).listen();
+    // What tells of pulls is loaded with the first.
+    const onChanged = (_sender: IContainers, change: ContainersChange): void => {
+      const running = containers.jobs.filter(job => job.kind === 'pull' && job.state === 'running');
+      if (change === 'jobs' && running.length > 0) {
+        containers.changed.disconnect(onChanged);
+        void import('./pull-notices.ts').then(({ PullNotices }) =>
+          new PullNotices({ containers, commands: app.commands, trans }).listen(running)
+        );
+      }
+    };
+    containers.changed.connect(onChanged);
   }
 };

@@ -4,7 +4,6 @@ import type { Contents } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import { PanelLayout, Widget } from '@lumino/widgets';
-import type { DetailsContent } from '../dialogs/details-widget.tsx';
 import { sifIcon } from '../icons.ts';
 import type { IContainers } from '../tokens.ts';
 
@@ -57,72 +56,19 @@ export interface ISifContext {
   readonly containers: IContainers | null;
 }
 
-/** What a double click on an image shows: what it is, and how to run it. */
-class SifView extends Widget {
+/** What a double click on an image shows; loaded with the first. */
+class SifContent extends Widget {
   constructor(context: DocumentRegistry.Context, sif: ISifContext) {
     super();
-    this.addClass('jp-nbcontainer-SifView');
-    this._context = context;
-    this._sif = sif;
-    this._panel = this.layout = new PanelLayout();
-    const { trans } = sif;
-    const hint = document.createElement('p');
-    hint.textContent = trans.__('To run it, put this into a notebook cell:');
-    const magic = new Widget();
-    magic.node.append(hint, this._code);
-    this._panel.addWidget(this._title);
-    this._panel.addWidget(magic);
-    this._update();
-    context.pathChanged.connect(this._update, this);
-    context.fileChanged.connect(this._update, this);
-    // Its size is known then.
-    void context.ready.then(() => this._update());
+    this.addClass('jp-nbcontainer-SifContent');
+    const layout = new PanelLayout();
+    this.layout = layout;
+    void import('./sif-view.ts').then(({ SifView }) => {
+      if (!this.isDisposed) {
+        layout.addWidget(new SifView(context, sif));
+      }
+    });
   }
-
-  private _update(): void {
-    const { localPath } = this._context;
-    const name = localPath.split('/').pop() ?? '';
-    this._title.node.textContent = name;
-    this._code.textContent = `%load_ext nbcontainer\n\n%%container exec ${quoted(name)}\ncat /etc/os-release`;
-    if (this._sif.containers !== null && this._context.isReady) {
-      this._showDetails(name, this._sif.containers).catch(() => undefined);
-    }
-  }
-
-  /** Buttons and details are loaded with the first image that is looked at. */
-  private async _showDetails(title: string, containers: IContainers): Promise<void> {
-    const [{ DetailsContent }, { filesKnown }] = await Promise.all([
-      import('../dialogs/details-widget.tsx'),
-      import('../dialogs/context.ts')
-    ]);
-    await filesKnown(containers);
-    if (this.isDisposed) {
-      return;
-    }
-    const { path, contentsModel } = this._context;
-    const { commands, trans } = this._sif;
-    const image = containers.hostPath(path);
-    const props = { image, args: { path }, title, sizeBytes: contentsModel?.size, containers, commands, trans };
-    if (this._details) {
-      this._details.showImage(props);
-    } else {
-      this._details = new DetailsContent(props);
-      this._panel.insertWidget(0, this._details);
-      this._title.dispose();
-    }
-  }
-
-  private readonly _context: DocumentRegistry.Context;
-  private readonly _sif: ISifContext;
-  private readonly _panel: PanelLayout;
-  private readonly _title = new Widget({ node: document.createElement('h2') });
-  private readonly _code = document.createElement('pre');
-  private _details: DetailsContent | undefined;
-}
-
-/** A name as the magic's line wants it: in single quotes where something in it has a meaning there. */
-function quoted(name: string): string {
-  return /^[\w.,+@%/-]+$/.test(name) ? name : `'${name.replaceAll("'", `'"'"'`)}'`;
 }
 
 export class SifWidgetFactory extends ABCWidgetFactory<DocumentWidget> {
@@ -132,7 +78,7 @@ export class SifWidgetFactory extends ABCWidgetFactory<DocumentWidget> {
   }
 
   protected createNewWidget(context: DocumentRegistry.Context): DocumentWidget {
-    const widget = new DocumentWidget({ content: new SifView(context, this._sif), context });
+    const widget = new DocumentWidget({ content: new SifContent(context, this._sif), context });
     widget.title.icon = sifIcon;
     return widget;
   }
