@@ -8,7 +8,6 @@ import { ISettings } from '../settings.ts';
 import { IContainers } from '../tokens.ts';
 import { ContainerPanel, PANEL_ID } from './panel.ts';
 import { Recent } from './recent.ts';
-import { addRowCommands } from './row-commands.ts';
 
 /** Third parties have 501 to 899. */
 const RANK = 610;
@@ -32,7 +31,13 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     const panel = new ContainerPanel({
       context: { containers, commands, settings, recent: new Recent(state), trans },
       translator: translator ?? nullTranslator,
-      load: async () => (await import('./sections.tsx')).fillPanel
+      load: async () => {
+        const { addRowCommands, fillPanel } = await import('./sections.tsx');
+        return (panel, context) => {
+          addRowCommands(app, trans);
+          fillPanel(panel, context);
+        };
+      }
     });
     restorer?.add(panel, PANEL_ID);
     shell.add(panel, 'left', { rank: RANK });
@@ -43,6 +48,5 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
       describedBy: { args: { type: 'object', additionalProperties: false, properties: {} } },
       execute: () => shell.activateById(PANEL_ID)
     });
-    addRowCommands(app, trans);
   }
 };

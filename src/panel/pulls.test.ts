@@ -2,16 +2,7 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { expect, test } from 'vitest';
 import type { Job } from '../../lib-runtime/api/schema.ts';
-import {
-  announcement,
-  asSource,
-  failureOf,
-  plainHttpHint,
-  progressView,
-  readRecent,
-  remember,
-  SpeedMeter
-} from './pulls.ts';
+import { announcement, asSource, failureOf, plainHttpHint, progressView, SpeedMeter } from './pulls.ts';
 
 const trans = nullTranslator.load('nbcontainer');
 type Progress = NonNullable<Job['progress']>;
@@ -46,18 +37,6 @@ test.each([
   ['https://localhost:5000/a.sif', false, false]
 ])('%s over plain HTTP: possible %s, likely %s', (source, possible, likely) => {
   expect(plainHttpHint(source)).toEqual({ possible, likely });
-});
-
-test('recent references: newest first, each once, twelve of them', () => {
-  expect(remember(['a', 'b', 'c'], 'b')).toEqual(['b', 'a', 'c']);
-  expect(
-    remember(
-      Array.from({ length: 12 }, (_, at) => `r${at}`),
-      'new'
-    )
-  ).toHaveLength(12);
-  expect(readRecent(['a', 3, '', 'b'])).toEqual(['a', 'b']);
-  expect(readRecent({ 0: 'a' })).toEqual([]);
 });
 
 test.each<[Job['progress'], ReturnType<typeof progressView>]>([

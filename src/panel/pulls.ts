@@ -4,9 +4,6 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Job, JobLog } from '../../lib-runtime/api/schema.ts';
 import { formatBytes } from './format.ts';
 
-/** References that the box offers, at most. */
-const RECENT = 12;
-
 /** Sources that are no `scheme://`. */
 const LOCAL = /^(?:oci|oci-archive|docker-archive|docker-daemon|dir):/;
 
@@ -23,17 +20,6 @@ export function plainHttpHint(source: string): { readonly possible: boolean; rea
   const host = /^(?:docker|oras):\/\/([^/]+)\//.exec(source)?.[1] ?? '';
   const likely = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/.test(host);
   return { likely, possible: likely || /:\d+$/.test(host) };
-}
-
-/** The list with one more at its head, each only once. */
-export function remember(recent: readonly string[], source: string): string[] {
-  return [source, ...recent.filter(other => other !== source)].slice(0, RECENT);
-}
-
-/** What IStateDB gave back, whatever it was. */
-export function readRecent(value: unknown): string[] {
-  const list: readonly unknown[] = Array.isArray(value) ? value : [];
-  return list.filter((one): one is string => typeof one === 'string' && one !== '').slice(0, RECENT);
 }
 
 export interface IProgressView {

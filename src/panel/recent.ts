@@ -1,9 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { IRecent } from './context.ts';
-import { readRecent, remember } from './pulls.ts';
+
+/** References that a box offers, at most. */
+const RECENT = 12;
 
 const KEY = 'nbcontainer:recent-references';
+
+/** The list with one more at its head, each only once. */
+export function remember(recent: readonly string[], source: string): string[] {
+  return [source, ...recent.filter(other => other !== source)].slice(0, RECENT);
+}
+
+/** What IStateDB gave back, whatever it was. */
+export function readRecent(value: unknown): string[] {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [];
+  return list.filter((one): one is string => typeof one === 'string' && one !== '').slice(0, RECENT);
+}
 
 /** The references that were pulled before, in JupyterLab's state; without one they live as long as the page. */
 export class Recent implements IRecent {

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What runs in containers, in JupyterLab's own list of running things. */
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
-import { type IRunningSessions, IRunningSessionManagers } from '@jupyterlab/running';
-import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import type { IRunningSessions } from '@jupyterlab/running';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { runIcon, terminalIcon } from '@jupyterlab/ui-components';
 import { type ISignal, Signal } from '@lumino/signaling';
 import type { CommandRegistry } from '@lumino/commands';
 import type { Job, Shell } from '../../lib-runtime/api/schema.ts';
 import { CommandIDs } from '../commands.ts';
 import { containerIcon } from '../icons.ts';
-import { IContainers } from '../tokens.ts';
+import type { IContainers } from '../tokens.ts';
 import { shortName } from './format.ts';
 import { commandOf, runningByImage, runningKey } from './running.ts';
 
 type Item = IRunningSessions.IRunningItem;
 
-class ContainerManager implements IRunningSessions.IManager {
+export class ContainerManager implements IRunningSessions.IManager {
   readonly name: string;
   readonly shutdownLabel: string;
   readonly shutdownAllLabel: string;
@@ -122,19 +121,3 @@ class ContainerManager implements IRunningSessions.IManager {
 function complain(error: unknown): void {
   Notification.error(error instanceof Error ? error.message : String(error), { autoClose: false });
 }
-
-export const runningPlugin: JupyterFrontEndPlugin<void> = {
-  id: 'nbcontainer:running',
-  description: 'Lists jobs and shells in containers among the running things.',
-  autoStart: true,
-  requires: [IContainers],
-  optional: [IRunningSessionManagers, ITranslator],
-  activate: (
-    app: JupyterFrontEnd,
-    containers: IContainers,
-    managers: IRunningSessionManagers | null,
-    translator: ITranslator | null
-  ) => {
-    managers?.add(new ContainerManager(containers, app.commands, (translator ?? nullTranslator).load('nbcontainer')));
-  }
-};

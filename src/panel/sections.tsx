@@ -12,6 +12,8 @@ import type { ContainerPanel } from './panel.ts';
 import { PullsView, REFERENCE_BOX } from './pulls-view.tsx';
 import { RunningView } from './running-view.tsx';
 
+export { addRowCommands } from './row-commands.ts';
+
 export function fillPanel(panel: ContainerPanel, context: IPanelContext): void {
   const askForPull = (): void => {
     panel.unfold('pulls');

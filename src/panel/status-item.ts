@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { IStatusBar } from '@jupyterlab/statusbar';
-import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { CommandIDs } from '../commands.ts';
 import { containerIcon } from '../icons.ts';
-import { IContainers } from '../tokens.ts';
+import type { IContainers } from '../tokens.ts';
 import { activity, type IActivity } from './running.ts';
 
 /** In the status bar: what runs and how far pulls are; a click shows the panel. */
-class StatusItem extends Widget {
+export class StatusItem extends Widget {
   constructor(containers: IContainers, commands: CommandRegistry, trans: TranslationBundle) {
     super();
     this._containers = containers;
@@ -81,29 +79,3 @@ class StatusItem extends Widget {
   private readonly _fill = document.createElement('span');
   private _activity: IActivity = { containers: 0, pulls: 0, pulled: undefined };
 }
-
-export const statusPlugin: JupyterFrontEndPlugin<void> = {
-  id: 'nbcontainer:status',
-  description: 'Counts in the status bar what runs in containers.',
-  autoStart: true,
-  requires: [IContainers],
-  optional: [IStatusBar, ITranslator],
-  activate: (
-    app: JupyterFrontEnd,
-    containers: IContainers,
-    statusBar: IStatusBar | null,
-    translator: ITranslator | null
-  ) => {
-    if (!statusBar) {
-      return;
-    }
-    const item = new StatusItem(containers, app.commands, (translator ?? nullTranslator).load('nbcontainer'));
-    statusBar.registerStatusItem('nbcontainer:status', {
-      item,
-      align: 'left',
-      rank: 20,
-      isActive: () => item.isActive,
-      activeStateChanged: item.activeChanged
-    });
-  }
-};
