@@ -26,6 +26,24 @@ test('a flood becomes few large frames, in order and whole, that nobody changes 
   expect(data.map(bytes => Buffer.from(bytes ?? '').toString('latin1')).join('')).toBe(whole);
 });
 
+test('a buffer is used again once it is released, and not before', async () => {
+  const held: { frame: Uint8Array; text: string; release: () => void }[] = [];
+  const buffers = new Set<ArrayBufferLike>();
+  const coalescer = new Coalescer((frame, release) => {
+    buffers.add(frame.buffer);
+    held.push({ frame, text: Buffer.from(frame).toString('latin1'), release });
+  });
+  for (let n = 0; n < 50; n += 1) {
+    coalescer.add(Buffer.alloc(MAX_DATA, 65 + (n % 26)));
+    if (held.length === 5) {
+      expect(held.map(({ frame }) => Buffer.from(frame).toString('latin1'))).toEqual(held.map(({ text }) => text));
+      held.splice(0, 3).forEach(({ release }) => release());
+    }
+  }
+  await sleep(10);
+  expect(buffers.size).toBeLessThanOrEqual(7);
+});
+
 test('a few letters go at once, and flush() does not send nothing', async () => {
   const frames: Uint8Array[] = [];
   const coalescer = new Coalescer(frame => frames.push(frame));

@@ -6,16 +6,21 @@ import { FrameType, MAX_DATA } from '../api/shell-frames.ts';
 const INTERVAL = 4;
 /** A frame below this is copied, so that a few letters do not hold the whole of its buffer. */
 const SMALL = 16 * 1024;
+/** Buffers that are kept for use again: new ones for all of a flood keep the garbage collector busy. */
+const KEPT = 64;
+
+/** Takes a whole DATA frame, which is not changed until it calls `release`; one that is never released is collected. */
+export type FrameListener = (frame: Uint8Array, release: () => void) => void;
 
 export class Coalescer {
-  private readonly onFrame: (frame: Uint8Array) => void;
+  private readonly onFrame: FrameListener;
+  private readonly free: Buffer<ArrayBuffer>[] = [];
   private buffer = Buffer.allocUnsafeSlow(1 + MAX_DATA);
   private length = 1;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private flushedAt = 0;
 
-  /** @param onFrame takes a whole DATA frame, which is never changed afterwards */
-  constructor(onFrame: (frame: Uint8Array) => void) {
+  constructor(onFrame: FrameListener) {
     this.onFrame = onFrame;
   }
 
@@ -44,13 +49,19 @@ export class Coalescer {
       return;
     }
     this.flushedAt = performance.now();
-    const filled = this.buffer.subarray(0, this.length);
-    const frame = this.length < SMALL ? Buffer.from(filled) : filled;
-    if (frame === filled) {
-      this.buffer = Buffer.allocUnsafeSlow(1 + MAX_DATA);
-    }
-    frame[0] = FrameType.data;
+    const { buffer } = this;
+    const filled = buffer.subarray(0, this.length);
     this.length = 1;
-    this.onFrame(frame);
+    filled[0] = FrameType.data;
+    if (filled.length < SMALL) {
+      this.onFrame(Buffer.from(filled), () => undefined);
+      return;
+    }
+    this.buffer = this.free.pop() ?? Buffer.allocUnsafeSlow(1 + MAX_DATA);
+    this.onFrame(filled, () => {
+      if (this.free.length < KEPT) {
+        this.free.push(buffer);
+      }
+    });
   }
 }

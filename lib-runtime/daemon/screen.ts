@@ -13,8 +13,11 @@ export const SCROLLBACK = 5000;
 /** Bytes unread by the terminal beyond which the shell is held back, and below which it goes on. */
 const MAX_UNREAD = 2 << 20;
 const FEW_UNREAD = 1 << 20;
-/** Milliseconds after which output is read, unless more than so many bytes have come meanwhile: then it is a flood. */
-const READ_AFTER = 40;
+/**
+ * Milliseconds after which output is read, unless more than so many bytes have come meanwhile: then it is a flood. Where
+ * no window answers a program's questions, they should not wait; else a flood that falters should not be read.
+ */
+const READ_AFTER = { unseen: 40, seen: 250 } as const;
 const FLOOD = 64 * 1024;
 const WORTH_SKIPPING = 256 * 1024;
 
@@ -40,6 +43,7 @@ interface IPiece {
   readonly plain: boolean;
   /** Whether a window's terminal sees it, too, and answers it. */
   readonly seen: boolean;
+  readonly release: (() => void) | undefined;
 }
 
 interface IResize {
@@ -82,12 +86,12 @@ export class Screen {
     return this.full || this.waiting.length > 0;
   }
 
-  /** @param bytes are kept and must not change */
-  add(bytes: Uint8Array, seen: boolean): void {
+  /** @param bytes are kept and must not change until `release` is called, if it ever is */
+  add(bytes: Uint8Array, seen: boolean, release?: () => void): void {
     if (this.over) {
       return;
     }
-    const piece = { bytes, seen, ...this.scanner.scan(bytes) };
+    const piece = { bytes, seen, release, ...this.scanner.scan(bytes) };
     this.unread.push(piece);
     this.unreadBytes += bytes.length;
     this.arrived += bytes.length;
@@ -100,7 +104,7 @@ export class Screen {
         return;
       }
     }
-    this.timer ??= setTimeout(() => this.readInTime(), READ_AFTER);
+    this.timer ??= setTimeout(() => this.readInTime(), READ_AFTER[seen ? 'seen' : 'unseen']);
   }
 
   resize(cols: number, rows: number): void {
@@ -132,7 +136,7 @@ export class Screen {
     this.arrived = 0;
     if (flood) {
       // Most of it need not be read. It is looked at again.
-      this.timer = setTimeout(() => this.readInTime(), READ_AFTER);
+      this.timer = setTimeout(() => this.readInTime(), READ_AFTER.seen);
     } else {
       this.read();
     }
@@ -167,6 +171,7 @@ export class Screen {
       }
       this.seen = next.seen;
       await new Promise<void>(resolve => this.terminal.write(next.bytes, resolve));
+      next.release?.();
       if (this.unreadBytes < FEW_UNREAD) {
         this.setFull(false);
       }
@@ -205,7 +210,7 @@ export class Screen {
     }
     this.unskippable += first.plain ? 1 : 0;
     this.unread[0] = { ...first, bytes: first.bytes.subarray(end), boundary: -1, plain: false };
-    return { ...first, bytes: first.bytes.subarray(0, end) };
+    return { ...first, bytes: first.bytes.subarray(0, end), release: undefined };
   }
 
   /**
@@ -230,7 +235,9 @@ export class Screen {
     if (!first || cut === undefined) {
       return;
     }
-    const dropped = pieces.slice(0, from).reduce((sum, piece) => sum + piece.bytes.length, cut);
+    const gone = pieces.slice(0, from);
+    const dropped = gone.reduce((sum, piece) => sum + piece.bytes.length, cut);
+    gone.forEach(piece => piece.release?.());
     const rest = { ...first, bytes: first.bytes.subarray(cut), boundary: first.boundary - cut };
     this.unread = [rest, ...pieces.slice(from + 1)];
     this.unreadBytes -= dropped;

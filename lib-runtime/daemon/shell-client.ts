@@ -40,9 +40,9 @@ export class ShellClient {
     this.socket.send(encodeFrame(frame));
   }
 
-  /** A whole DATA frame, which other clients share. */
-  sendData(frame: Uint8Array): void {
-    this.socket.send(frame);
+  /** A whole DATA frame, which other clients share; `release` is called when it has been written. */
+  sendData(frame: Uint8Array, release?: () => void): void {
+    this.socket.send(frame, release);
     this.undrawn += frame.length - 1;
     this.overfull ||= this.undrawn > HIGH;
   }

@@ -50,7 +50,7 @@ export class Shell {
     this.cols = request.cols;
     this.rows = request.rows;
     this.whenEnded = new Promise(resolve => (this.settleEnded = resolve));
-    this.output = new Coalescer(frame => this.broadcast(frame));
+    this.output = new Coalescer((frame, release) => this.broadcast(frame, release));
     this.pty = openPty({
       ...request,
       onData: bytes => this.output.add(bytes),
@@ -213,15 +213,23 @@ export class Shell {
     });
   }
 
-  private broadcast(frame: Uint8Array): void {
+  private broadcast(frame: Uint8Array, release: () => void): void {
+    let users = 1;
+    const done = (): void => {
+      users -= 1;
+      if (users === 0) {
+        release();
+      }
+    };
     let seen = false;
     for (const client of this.clients) {
       if (client.state === 'live') {
-        client.sendData(frame);
+        users += 1;
+        client.sendData(frame, done);
       }
       seen ||= client.state === 'live' || client.state === 'waiting';
     }
-    this.screen?.add(frame.subarray(1), seen);
+    this.screen?.add(frame.subarray(1), seen, done);
     this.balance();
   }
 
