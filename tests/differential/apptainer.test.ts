@@ -12,6 +12,7 @@ import { OS_NAMES, TEST_IMAGES } from '../support/images.ts';
 import { CASES } from './cases.ts';
 import { ERRORS } from './errors.ts';
 import { type IRecorded, RECORDED, readRecorded } from './recorded.ts';
+import { SCRIPTS } from './scripts.ts';
 import { type IDifferentialWorkplace, makeWorkplace, OURS } from './workplace.ts';
 
 const enabled = process.env['NBCONTAINER_TEST_ALL'] === '1' && standInsWork();
@@ -60,6 +61,14 @@ describe.runIf(enabled)('beside Apptainer 1.4.5', () => {
     if (!records) {
       expect(readRecorded()[`error: ${test.name}`]?.status, 'run it with NBCONTAINER_RECORD=1').toBe(theirs.status);
     }
+  });
+
+  it.each(SCRIPTS)('prints the same: $name', async ({ script }) => {
+    const theirs = await work.script('theirs', script);
+    const ours = await work.script('ours', script);
+    const expected = { stdout: work.plain(theirs.stdout), status: theirs.status };
+    const actual = { stdout: work.plain(ours.stdout), status: ours.status };
+    expect(actual, `${ours.stderr}\n${theirs.stderr}`).toEqual(expected);
   });
 
   describe.each(TEST_IMAGES)('SIFs of %s', image => {

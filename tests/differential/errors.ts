@@ -104,6 +104,55 @@ export const ERRORS: readonly IErrorCase[] = [
   { name: '--overlay of nothing', words: exec('--overlay', '/no/such'), says: /\/no\/such/ },
   { name: '--overlay of a text file', words: exec('--overlay', '@SCRATCH@/home/mark'), says: /home\/mark/ },
   { name: 'two overlays to write', words: exec('-o', '@SCRATCH@/changes', '-o', '@SCRATCH@/second'), says: /overlay/ },
+  { name: '--writable on a SIF', words: exec('--writable'), says: /no SIF writable overlay partition/ },
+  {
+    name: '--writable with --overlay',
+    words: ['exec', '-w', '-o', '@SCRATCH@/changes', '@SCRATCH@/second', 'true'],
+    says: /cannot use --overlay in conjunction with --writable/
+  },
+  {
+    name: '--security with a file that is not there',
+    words: exec('--security', 'seccomp:/no/such'),
+    says: /no such|security/
+  },
+  { name: '--fusemount that is none', words: exec('--fusemount', 'bogus'), says: /fusemount|fuse mount/ },
+  { name: '--memory that is no size', words: exec('--memory', 'bogus'), says: /invalid memory value/ },
+  { name: '--cpus that is no number', words: exec('--cpus', 'bogus'), says: /invalid cpus value/ },
+  { name: '--pids-limit that is no number', words: exec('--pids-limit', 'x'), says: /pids-limit/ },
+  {
+    name: '--apply-cgroups of nothing',
+    words: exec('--apply-cgroups', '/no/such'),
+    says: /no such file|apply-cgroups/
+  },
+  {
+    name: '--app that is not there',
+    words: exec('--app', 'foo'),
+    says: /Could not locate the container application: foo/
+  },
+  {
+    name: 'run --app that is not there',
+    words: ['run', '--app', 'foo', '@IMAGE@'],
+    says: /container application: foo/
+  },
+  { name: 'exec in no instance', words: ['exec', 'instance://none', 'true'], says: /no instance found with name none/ },
+  { name: 'shell in no instance', words: ['shell', 'instance://none'], says: /no instance found with name none/ },
+  { name: 'stop of no instance', words: ['instance', 'stop', 'none'], says: /no instance found/ },
+  { name: 'stop of nothing', words: ['instance', 'stop'], says: /invalid command/ },
+  { name: 'stats of no instance', words: ['instance', 'stats', 'none'], says: /no instance found/ },
+  { name: 'instance without a name', words: ['instance', 'start', '@IMAGE@'], says: /at least 2|missing required/ },
+  { name: 'instance of nothing', words: ['instance', 'start', '/no/such', 'one'], says: /\/no\/such.*no such file/ },
+  {
+    name: 'instance with a bad name',
+    words: ['instance', 'start', '-u', '@IMAGE@', 'a b'],
+    says: /not a valid instance name/
+  },
+  { name: 'overlay create of a small one', words: ['overlay', 'create', '--size', '10', '/tmp/o'], says: /64 MiB/ },
+  {
+    name: 'overlay create without a number',
+    words: ['overlay', 'create', '-s', 'x', '/tmp/o'],
+    says: /invalid argument "x"/
+  },
+  { name: 'overlay create in no directory', words: ['overlay', 'create', '/no/such/o'], says: /\/no\/such/ },
   {
     name: 'an overlay to write with --writable-tmpfs',
     words: exec('-o', '@SCRATCH@/changes', '--writable-tmpfs'),

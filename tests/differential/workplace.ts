@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { runApptainer, runInApptainerRoot } from '../../platforms/apptainer-root.ts';
 import { REPOSITORY } from '../../platforms/build.ts';
 import { runOnStandIn } from '../../platforms/standin.ts';
@@ -32,6 +33,8 @@ export interface IDifferentialWorkplace {
   inside(command: readonly string[], request?: Omit<IRequest, 'words'>): Promise<IStandInResult>;
   apptainer(request: IRequest, ...before: string[]): Promise<IStandInResult>;
   nbcontainer(request: IRequest, ...before: string[]): Promise<IStandInResult>;
+  /** A script of scripts.ts. */
+  script(maker: Maker, script: string): Promise<IStandInResult>;
   /** Output without what depends on this run: the directory and the maker's name. */
   plain(text: string): string;
   dispose(): void;
@@ -76,6 +79,14 @@ export async function makeWorkplace(options: { readonly apptainer: boolean }): P
   };
   const nbcontainer: IDifferentialWorkplace['nbcontainer'] = (request, ...before) =>
     inside([...OURS, ...before, ...words(request, 'ours')], request);
+  const script: IDifferentialWorkplace['script'] = (maker, text) => {
+    const program = maker === 'theirs' ? ['apptainer'] : OURS;
+    const start = program.map(word => `'${word}'`).join(' ');
+    const userns = maker === 'theirs' ? '-u' : '';
+    const functions = `ap() { ${start} "$@"; }; ax() { action=$1; shift; ap "$action" ${userns} "$@"; }`;
+    const [body = ''] = words({ words: [text] }, maker);
+    return inside(['sh', '-c', `${functions}; ${body}`]);
+  };
   fill(scratch);
   const layouts = await testImages();
   for (const image of TEST_IMAGES) {
@@ -90,12 +101,16 @@ export async function makeWorkplace(options: { readonly apptainer: boolean }): P
     writeFileSync(sif(maker, 'cut'), whole.subarray(0, 100));
     writeFileSync(sif(maker, 'arm64'), forArm(whole));
   }
+  if (options.apptainer) {
+    await makeAppsAndBoxes(scratch, sif, join(layouts, 'busybox'), inside);
+  }
   return {
     scratch,
     sif,
     inside,
     apptainer,
     nbcontainer,
+    script,
     plain: text => text.replaceAll('theirs-', 'ours-').replaceAll(scratch, '@SCRATCH@'),
     dispose: () => rmSync(scratch, { recursive: true, force: true })
   };
@@ -108,6 +123,22 @@ function fill(scratch: string): void {
   writeFileSync(join(scratch, 'second/upper/usr/mark'), 'second\n');
   writeFileSync(join(scratch, 'third/usr/mark'), 'third\n');
   writeFileSync(join(scratch, 'home', 'mark'), 'marked\n');
+}
+
+/** What only Apptainer builds: a SIF with SCIF apps, the same for both, and a sandbox for each to change. */
+async function makeAppsAndBoxes(
+  scratch: string,
+  sif: IDifferentialWorkplace['sif'],
+  layout: string,
+  inside: IDifferentialWorkplace['inside']
+): Promise<void> {
+  const definition = readFileSync(fileURLToPath(new URL('apps.def', import.meta.url)), 'utf8');
+  writeFileSync(join(scratch, 'apps.def'), definition.replace('@LAYOUT@', layout));
+  // Root of a user namespace has every capability, which a build with sections asks for.
+  checked(await inside(['unshare', '-r', 'apptainer', 'build', sif('theirs', 'apps'), join(scratch, 'apps.def')]));
+  checked(await inside(['apptainer', 'build', '--sandbox', sif('theirs', 'box'), `oci:${layout}`]));
+  checked(await inside(['cp', sif('theirs', 'apps'), sif('ours', 'apps')]));
+  checked(await inside(['cp', '-a', sif('theirs', 'box'), sif('ours', 'box')]));
 }
 
 /** The same SIF with arm64 in its header and in the descriptor of its partition (reference: SIF 1.1, 1.2, 1.4). */

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Shell scripts that must print the same under nbcontainer and under Apptainer 1.4.5: what takes several commands, and
+ * images that only Apptainer can build. `ap` is the program, `ax` the program with `-u` behind the action where
+ * Apptainer needs that; @APPS@ is a SIF with SCIF apps, @BOX@ a sandbox directory of each maker's own.
+ */
+export interface IScriptCase {
+  readonly name: string;
+  readonly script: string;
+}
+
+/** Columns of a table by single blanks, without the process id. */
+const TABLE = "sed -E 's/ +[0-9]+ +/ PID /; s/ +/ /g'";
+/** Starts an instance, and ends it whatever happens. */
+const instance = (script: string, options = ''): string =>
+  `ap --silent instance start ${options} -u @APPS@ one a b; ${script}; ap --silent instance stop one; echo end $?`;
+
+export const SCRIPTS: readonly IScriptCase[] = [
+  { name: 'run --app', script: 'ax run --app foo @APPS@ a "b c"' },
+  { name: 'exec --app finds its programs', script: 'ax exec --app foo @APPS@ footool' },
+  {
+    name: 'exec --app has its variables',
+    script: 'ax exec --app foo @APPS@ env | grep -E "^(SCIF|FOO|PATH|LD_)" | sort'
+  },
+  { name: 'shell --app', script: 'echo "echo $SCIF_APPNAME; pwd" | ax shell --app foo @APPS@' },
+  { name: 'test --app', script: 'ax test --app foo @APPS@' },
+  { name: 'APPTAINER_APP', script: 'APPTAINER_APP=bar ax run @APPS@' },
+  { name: 'exec without --app', script: 'ax exec @APPS@ env | grep -E "^(SCIF|PATH|LD_|MAIN)" | sort' },
+  { name: 'run-help --app', script: 'ap run-help --app foo @APPS@; ap run-help --app bar @APPS@; ap run-help @APPS@' },
+  { name: 'inspect --list-apps', script: 'ap inspect --list-apps @APPS@' },
+  { name: 'inspect --app', script: 'for f in -l -r -e -H -t -s -j; do ap inspect --app foo $f @APPS@; done' },
+  { name: 'run, test of a definition file', script: 'ax run @APPS@ x; ax test @APPS@' },
+  {
+    name: '--writable',
+    script: 'ax exec -w @BOX@ sh -c "echo kept > /usr/kept; touch /top"; ax exec @BOX@ cat /usr/kept /top'
+  },
+  { name: '--writable makes no mount points', script: 'ax exec -w @BOX@ true 2>/dev/null; ls @BOX@' },
+  { name: '--writable with a bind', script: 'ax exec -w -B @SCRATCH@/home:/mnt @BOX@ cat /mnt/mark' },
+  { name: '--writable with --writable-tmpfs', script: 'ax exec -w --writable-tmpfs @BOX@ touch /both; ls @BOX@/both' },
+  { name: 'a sandbox is read-only', script: 'ax exec @BOX@ touch /usr/mark 2>/dev/null; echo $?' },
+  {
+    name: '--no-privs',
+    script: 'ax exec --no-privs @IMAGE@ grep ^Cap /proc/self/status'
+  },
+  {
+    name: '--no-privs --add-caps',
+    script: 'ax exec --no-privs --add-caps kill,CAP_CHOWN @IMAGE@ grep CapEff /proc/self/status'
+  },
+  { name: '--drop-caps all', script: 'ax exec --drop-caps all @IMAGE@ grep CapEff /proc/self/status' },
+  { name: '--drop-caps of an unknown one', script: 'ax exec --drop-caps bogus @IMAGE@ true; echo $?' },
+  { name: '--keep-privs', script: 'ax exec --keep-privs @IMAGE@ grep NoNewPrivs /proc/self/status' },
+  {
+    name: 'instance list',
+    script: instance(`ap instance list | ${TABLE}; ap instance list 'o*' | wc -l; ap instance list x`)
+  },
+  {
+    name: 'instance list --json',
+    script: instance(`ap instance list --json | grep -vE 'log(Err|Out)Path' | sed -E 's/"pid": [0-9]+/"pid"/'`)
+  },
+  { name: 'no instances', script: 'ap instance list; ap instance list --json; ap instance list -l' },
+  { name: 'exec in an instance', script: instance('ax exec instance://one sh -c "pwd; exit 7"; echo $?') },
+  { name: 'run in an instance', script: instance('ax run instance://one x y') },
+  {
+    name: 'shell in an instance',
+    script: instance("echo 'echo $SINGULARITY_NAME $MAIN_VAR' | ax shell instance://one")
+  },
+  { name: 'test in an instance', script: instance('ax test instance://one') },
+  { name: 'an app in an instance', script: instance('ax run --app foo instance://one x') },
+  {
+    name: 'variables in an instance',
+    script: instance(
+      'ax exec --env A=b instance://one env | grep -E "^(A|APPTAINER_(INSTANCE|NAME)|SINGULARITY_INSTANCE)=" | sort'
+    )
+  },
+  {
+    name: 'an instance has process ids of its own',
+    script: instance('ax exec instance://one sh -c "test \\$\\$ -lt 100 && echo own"')
+  },
+  {
+    name: 'commands in an instance share its files',
+    script: instance('ax exec instance://one touch /usr/mark; ax exec instance://one ls /usr/mark', '--writable-tmpfs')
+  },
+  { name: 'binds of an instance', script: instance('ax exec instance://one cat /mnt/mark', '-B @SCRATCH@/home:/mnt') },
+  {
+    name: 'instance stop by a pattern',
+    script: 'ap --silent instance start -u @APPS@ two; ap --silent instance stop "t*"; ap instance list'
+  },
+  {
+    name: 'instance run',
+    script:
+      'ap --silent instance run -u @APPS@ job x; sleep 0.3; ap instance list | wc -l; ap --silent instance stop job; echo $?'
+  },
+  { name: 'instance --pid-file', script: instance('kill -0 $(cat /tmp/pid) && echo there', '--pid-file /tmp/pid') },
+  {
+    name: '--overlay of an image',
+    script:
+      'ap overlay create --sparse /tmp/o.img; ax exec -o /tmp/o.img @IMAGE@ sh -c "echo kept > /usr/kept"; ax exec -o /tmp/o.img:ro @IMAGE@ sh -c "cat /usr/kept; touch /usr/kept"; echo $?'
+  },
+  {
+    name: 'overlay create',
+    script:
+      'ap overlay create /tmp/o.img; stat -c "%s %a" /tmp/o.img; ap overlay create --size 70 /tmp/p.img; stat -c %s /tmp/p.img'
+  }
+];
