@@ -132,7 +132,9 @@ export class Screen {
 
   private readInTime(): void {
     this.timer = undefined;
-    const flood = this.arrived > FLOOD;
+    // A screen takes its memory early in a flood, not when somebody looks.
+    const filled = this.terminal.buffer.normal.length > SCROLLBACK;
+    const flood = filled && this.arrived > FLOOD;
     this.arrived = 0;
     if (flood) {
       // Most of it need not be read. It is looked at again.

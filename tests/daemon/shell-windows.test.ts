@@ -81,7 +81,7 @@ test('a window that is stuck holds back the flood, at flat memory; Ctrl-C still 
   const { pid } = await daemon.client.version();
   const resident = (): number => Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
   window.connection.send(`yes ${LONG_LINE}\n`);
-  await eventually(() => window.received > 8 << 20, 'a flood', 30);
+  await eventually(() => window.received > 16 << 20, 'a flood', 30);
   window.stuck = true;
   await sleep(300);
   const [received, memory] = [window.received, resident()];
