@@ -279,6 +279,71 @@ describe.runIf(IS_ROOT)('the fake root', () => {
   });
 });
 
+/** Sets a capability of a file, natively; with words it refuses that to another program first, as some file systems do. */
+const ATTRIBUTES = `
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+#define REFUSED(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
+int main(int argc, char **argv) {
+  if (argc > 1) {
+    struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      REFUSED(SYS_setxattr), REFUSED(SYS_lsetxattr), REFUSED(SYS_fsetxattr),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof code / sizeof *code, code};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+    execv(argv[1], argv + 1);
+    return 1;
+  }
+  static const unsigned char CAPABILITY[20] = {0, 0, 0, 2, 0, 4};
+  close(open("/usr/file", O_CREAT | O_WRONLY, 0755));
+  int result = setxattr("/usr/file", "security.capability", CAPABILITY, sizeof CAPABILITY, 0);
+  printf("%s, %s\\n", result == 0 ? "0" : strerror(errno),
+         getxattr("/usr/file", "security.capability", NULL, 0) > 0 ? "kept" : "not kept");
+  return 0;
+}`;
+
+describe.runIf(IS_ROOT)('the fake root and file capabilities', () => {
+  let program = '';
+  beforeAll(async () => {
+    const source = join(base, 'attributes.c');
+    writeFileSync(source, ATTRIBUTES);
+    program = join(tree, 'bin', 'attributes');
+    await compileStatic([source], program);
+  });
+
+  it.each([
+    ['sets them where the kernel does', [], '0, kept\n'],
+    ['pretends where they are refused', ['refuse'], '0, not kept\n']
+  ])('%s', async (_, refuse, said) => {
+    const trial = await tryLauncher(
+      launcher,
+      [
+        ...rootInside(`0 ${UID} 1`, `0 ${UID} 1`),
+        { op: 'tmpfs', target: '/usr', options: '', flags: [] },
+        { op: 'pivot' },
+        { op: 'no-new-privileges' },
+        { op: 'fake-root' }
+      ],
+      { argv: ['attributes'], environment: PATH },
+      { wrapper: [...AS_USER, ...(refuse.length > 0 ? [program] : [])] }
+    );
+    expect(trial).toEqual({ status: 0, stdout: said, stderr: '', records: [] });
+  });
+});
+
 describe.runIf(IS_ROOT)('below a plain chroot', () => {
   it('starts a container although / is no mount point, and nothing is seen outside', async () => {
     const outer = makeBusyboxTree(join(base, 'outer'));
