@@ -270,9 +270,9 @@ notebook7('Notebook 7 runs it, too, with the log below its document', async ({ p
   await expect(state(page)).toContainText('Ended with status 0');
 });
 
-test('details of an image, and its removal', async ({ page, registry }) => {
+test('details of an image, and its removal', async ({ page, registry, tmpPath }) => {
   const name = `docker://${registry.sample}`;
-  await nbcontainer('pull', '--no-https', '--force', '--dir', '/tmp', name);
+  await nbcontainer('pull', '--no-https', '--dir', path.join(FOLDER, tmpPath), name);
   await start(page, 'nbcontainer:show-details', { image: name });
   const details = page.locator('.jp-nbcontainer-Details:visible');
   await expect(details.getByRole('rowheader', { name: 'Architecture' })).toBeVisible();
