@@ -145,7 +145,9 @@ test('a pull that fails says why and what to do', async ({ page, registry }) => 
   await panel.getByLabel('Image to pull').fill(registry.sample.replace(':1', ':no-such-tag'));
   await panel.getByRole('button', { name: 'Pull', exact: true }).click();
   const pull = row(panel, 'Pull', 'no-such-tag');
-  await expect(pull).toContainText(/Failed, just now\..*\w{3,}.*\./);
+  await expect(pull).toContainText(
+    /Failed.*its tag or digest is unknown: .*Check the spelling of the name and the tag\./
+  );
   await pull.getByRole('button', { name: /^Forget/ }).click();
   await expect(pull).toBeHidden();
 });
@@ -299,7 +301,12 @@ test('Notebook 7 has the panel, too', async ({ page, context, baseURL, registry 
   // Not Galata's page, which waits for JupyterLab.
   const notebook = await context.newPage();
   const errors: string[] = [];
-  notebook.on('pageerror', error => errors.push(error.message));
+  // Notebook 7.6 has an error of its own, with and without this extension.
+  notebook.on('pageerror', error => {
+    if (error.stack?.includes('/extensions/nbcontainer/')) {
+      errors.push(error.stack);
+    }
+  });
   await notebook.goto(`${baseURL}/tree`);
   await notebook.waitForFunction(() => window.jupyterapp?.commands?.hasCommand('nbcontainer:show-panel'));
   await notebook.evaluate(() => window.jupyterapp.restored);
