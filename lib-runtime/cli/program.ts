@@ -149,6 +149,15 @@ export function buildProgram(version: string, report: (status: number) => void, 
       report(await doctorCommand(options, version));
     });
 
+  add('gpu')
+    .summary('show the GPUs of this machine and who uses them')
+    .option('-j, --json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  nbcontainer gpu')
+    .action(async (options: { json?: boolean }) => {
+      const { gpuCommand } = await import('./commands/gpu.ts');
+      report(await gpuCommand(options));
+    });
+
   add('run-help')
     .summary("show the help text of the image's author")
     .argument('<image>', 'a SIF file, a directory or a pulled image')

@@ -37,6 +37,38 @@ describe('test and run-help', () => {
   });
 });
 
+describe('gpu', () => {
+  it('says that there is none, with status 1', async () => {
+    const result = await workplace.nbcontainer(['gpu'], { env: { PATH: '/nowhere' } });
+    expect(result).toMatchObject({ status: 1, stdout: 'There is no NVIDIA GPU here.\n' });
+  });
+
+  it('shows what the driver tells', async () => {
+    const bin = join(workplace.directory, 'driver');
+    await mkdir(bin);
+    await writeFile(
+      join(bin, 'nvidia-smi'),
+      `#!/bin/sh
+case "$1" in
+  --query-gpu=*) echo '0, Tesla T4, GPU-1, 15360, 512, 37, 550.54.15' ;;
+  *) echo 'GPU-1, 4711, python3, 500' ;;
+esac
+`,
+      { mode: 0o755 }
+    );
+    const env = { PATH: `${bin}:/usr/bin:/bin` };
+    const shown = await workplace.nbcontainer(['gpu'], { env });
+    expect(shown.status, shown.stderr).toBe(0);
+    expect(shown.stdout).toMatch(/^Driver 550\.54\.15\nGPU +NAME .*\n0 +Tesla T4 +512\.0 MiB +15\.0 GiB +37 %\n/);
+    expect(shown.stdout).toMatch(/\n0 +4711 +python3 +500\.0 MiB\n$/);
+    const json = await workplace.nbcontainer(['gpu', '--json'], { env });
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      driver: '550.54.15',
+      gpus: [{ name: 'Tesla T4', utilization: 37 }]
+    });
+  });
+});
+
 describe('build', () => {
   it('makes a sandbox that can be started and changed, and never half of one', async () => {
     const made = await workplace.nbcontainer(['-q', 'build', '--sandbox', 'made/', layout]);
