@@ -63,14 +63,18 @@ describe.runIf(enabled)('beside Apptainer 1.4.5', () => {
     }
   });
 
-  it.each(SCRIPTS)('prints the same: $name', async ({ script }) => {
-    const theirs = await work.script('theirs', script);
-    const ours = await work.script('ours', script);
-    const expected = { stdout: work.plain(theirs.stdout), status: theirs.status };
-    const actual = { stdout: work.plain(ours.stdout), status: ours.status };
-    expect(actual, `${ours.stderr}\n${theirs.stderr}`).toEqual(expected);
-    // Up to seven starts of each program, on a machine that has other things to do.
-  }, 240_000);
+  it.each(SCRIPTS)(
+    'prints the same: $name',
+    async ({ script }) => {
+      const theirs = await work.script('theirs', script);
+      const ours = await work.script('ours', script);
+      const expected = { stdout: work.plain(theirs.stdout), status: theirs.status };
+      const actual = { stdout: work.plain(ours.stdout), status: ours.status };
+      expect(actual, `${ours.stderr}\n${theirs.stderr}`).toEqual(expected);
+      // Up to seven starts of each program, on a machine that has other things to do.
+    },
+    240_000
+  );
 
   describe.each(TEST_IMAGES)('SIFs of %s', image => {
     const command = image === 'hello-world' ? ['/hello'] : ['cat', '/etc/os-release'];
