@@ -107,7 +107,7 @@ function pivotPlan(input: IPlanInput, identity: IGranted): INamespacesPlan | IRe
   const notes: INote[] = [...identity.notes, ...isolated.notes, ...rootfs.notes, ...underlay.notes, ...mounts.notes];
   if (!pivots) {
     const text = `pivot_root is denied here${errnoText(host.probes['pivot-root'])}: chroot takes its place`;
-    notes.push({ level: 'info', text });
+    notes.push({ level: 'info', text, lasting: true });
   }
   return {
     kind: 'plan',
@@ -189,7 +189,7 @@ function inPlacePlan(input: IPlanInput, identity: IGranted, why: string): INames
     ],
     execution,
     notes: [
-      { level: 'info', text },
+      { level: 'info', text, lasting: true },
       ...identity.notes,
       ...isolated.notes,
       ...rootfs.notes,

@@ -39,6 +39,7 @@ describe('a ptrace plan', () => {
     );
     expect(result.notes[0]).toEqual({
       level: 'warning',
+      lasting: true,
       text: 'the ptrace engine (PRoot) is used (namespaces: no user namespace can be made (EPERM)): system calls are slower than with namespaces'
     });
     expect(result.notes[1]).toMatchObject({ level: 'warning' });

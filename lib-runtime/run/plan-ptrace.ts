@@ -155,6 +155,7 @@ function readOnlyNote(host: IHostFacts): INote {
   if (isSealed(host)) {
     return {
       level: 'info',
+      lasting: true,
       text:
         "the image is read-only: its files belong to nobody's id, and root inside has no rights over files of others " +
         '(no chown, no setuid); --writable-tmpfs gives a copy and the whole rights'
@@ -162,6 +163,7 @@ function readOnlyNote(host: IHostFacts): INote {
   }
   return {
     level: 'warning',
+    lasting: true,
     text:
       'PRoot cannot make the image read-only: its files lack write permission, but they are yours and a chmod in the ' +
       'container would bring it back; --writable-tmpfs uses a copy'
@@ -174,6 +176,7 @@ function engineNotes({ spec }: IPlanInput, reasons: readonly IPassedOver[]): INo
   const notes: INote[] = [
     {
       level: 'warning',
+      lasting: true,
       text:
         why === ''
           ? `the ptrace engine (PRoot) is used as asked: ${slow}`

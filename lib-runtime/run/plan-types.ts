@@ -17,6 +17,8 @@ export type RootfsDemand =
 export interface INote {
   readonly level: 'info' | 'warning';
   readonly text: string;
+  /** True of the machine and the image, whatever was asked for: saying it once until the next boot is enough. */
+  readonly lasting?: true;
 }
 
 /** A directory of the host that is made before the start when it is not there (its parent exists). */

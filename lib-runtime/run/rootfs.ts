@@ -42,6 +42,7 @@ export function chooseRootfs(
       notes: [
         {
           level: 'info',
+          lasting: true,
           text: 'the host keeps /bin and /lib in /usr and the image does not: a view of the image that does is made once'
         }
       ]
@@ -67,7 +68,7 @@ export function chooseRootfs(
   return {
     demand: { kind: 'tree', view: 'plain', directory: image.trees.plain },
     path: image.trees.plain,
-    notes: [{ level: 'info', text: `the image is used from a directory, unpacked once: ${denied}` }]
+    notes: [{ level: 'info', lasting: true, text: `the image is used from a directory, unpacked once: ${denied}` }]
   };
 }
 

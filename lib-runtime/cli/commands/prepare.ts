@@ -20,6 +20,7 @@ import { chooseGpus, type IGpuChoice, type IGpuValues } from '../gpu-choice.ts';
 import { debug, info, warn } from '../output.ts';
 import { withOverlayImages } from '../overlay-images.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
+import { isNews } from '../said.ts';
 
 export interface IStartValues extends IActionValues, IGpuValues {
   /** `--no-https`; commander keeps the positive name. */
@@ -91,9 +92,12 @@ export async function prepare(
 }
 
 /** Unpacks and copies with a bar, and says so. */
-export function startRequest({ facts, store }: Pick<IPrepared, 'facts' | 'store'>, view: View): IStartRequest {
+export function startRequest(
+  { facts, host, store }: Pick<IPrepared, 'facts' | 'host' | 'store'>,
+  view: View
+): IStartRequest {
   return {
-    say: note => (note.level === 'warning' ? warn : info)(note.text),
+    say: note => (isNews(note, host.runtimeDirectory) ? (note.level === 'warning' ? warn : info) : debug)(note.text),
     ensureTree: async treeView => {
       info('Unpacking the image once; later starts use the same tree');
       await ensureTree(facts, treeView, { store, onProgress: view.listener });
