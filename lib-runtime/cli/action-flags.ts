@@ -124,7 +124,7 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   '--network': 'leave it out: the network of the host is always shared',
   '--network-args': 'leave it out: the network of the host is always shared',
   '--netns-path': 'leave it out: the network of the host is always shared',
-  '--security': 'leave it out',
+  '--security': 'leave it out: --as user gives another account, --drop-caps and --no-privs take capabilities',
   '--allow-setuid': 'leave it out: setuid programs of an image give no rights here',
   '--apply-cgroups': 'write the limits as --memory, --cpus and --pids-limit',
   '--blkio-weight': 'leave it out: --memory, --cpus and --pids-limit are the limits that are known',

@@ -115,6 +115,8 @@ describe('runSpec', () => {
     ['--engine', { engine: 'docker' }],
     ['--as', { as: 'nobody' }],
     ['--as user and --fakeroot', { as: 'user', fakeroot: true }],
+    ['--hostname', { hostname: 'bad host' }],
+    ['--app', { app: '../x' }],
     ['--scratch', { scratch: ['relative'] }],
     ['--scratch', { scratch: ['/'] }],
     ['--overlay', { overlay: ['/a:no'] }],

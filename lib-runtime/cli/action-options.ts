@@ -134,7 +134,7 @@ export function runSpec(
     ...(cwd !== undefined && { workingDirectory: cwd }),
     ...(home !== undefined && { home: parseHome(home) }),
     ...(shell !== undefined && { shell }),
-    ...(hostname !== undefined && { hostname }),
+    ...(hostname !== undefined && { hostname: checkHostname(hostname) }),
     ...(as !== undefined && { as }),
     ...(engine !== undefined && { engine }),
     ...(root !== undefined && { root })
@@ -164,6 +164,14 @@ function oneOf<T extends string>(flag: string, value: string | undefined, known:
 function parseApp(name: string): string {
   if (!/^[^/\0]+$/.test(name) || name === '.' || name === '..') {
     throw usage(`--app "${name}" is no name of an app`, 'nbcontainer inspect --list-apps IMAGE lists them');
+  }
+  return name;
+}
+
+function checkHostname(name: string): string {
+  // hostname(7): letters, digits, dashes and dots; the kernel takes 64 characters.
+  if (!/^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$/.test(name)) {
+    throw usage(`--hostname "${name}" is not a valid hostname`, 'Use letters, digits, dashes and dots');
   }
   return name;
 }

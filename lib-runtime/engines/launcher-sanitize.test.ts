@@ -13,6 +13,8 @@ const SUITES = [
   'launcher-confine',
   'launcher-syscalls',
   'launcher-identity',
+  'launcher-capabilities',
+  'launcher-instance',
   'protocol',
   'namespaces'
 ];

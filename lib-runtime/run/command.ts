@@ -131,11 +131,14 @@ function shellCommand(spec: IRunSpec, image: Pick<IImageFacts, 'name' | 'tree'>)
       return { ...command([shell, ...options, ...spec.command]), environment: { SHELL: shell }, notes };
     }
   }
-  return refusal(
-    'not-found',
-    `${image.name} has no shell`,
-    'Run one of its programs with nbcontainer exec IMAGE COMMAND or nbcontainer run IMAGE'
-  );
+  return {
+    ...refusal(
+      'not-found',
+      `${image.name} has no shell: /bin/sh does not exist in container`,
+      'Run one of its programs with nbcontainer exec IMAGE COMMAND or nbcontainer run IMAGE'
+    ),
+    step: 'application'
+  };
 }
 
 function command(argv: readonly string[]): ICommand {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
 import type { IHostFacts, Listings, ProbeName } from '../host/facts.ts';
-import { callerIdentity, insideAccount, type Wishes, withSingleId } from './identity.ts';
+import { callerIdentity, insideAccount, type Wishes } from './identity.ts';
 import { planRun } from './plan.ts';
+import { nextStrategy, restrict } from './strategy.ts';
 import type { IRunSpec } from './spec.ts';
 import { COLAB, DEBIAN, execSpec, hostFacts, imageFacts, listing, ROOT } from './testing.ts';
 
@@ -102,7 +103,11 @@ describe('callerIdentity', () => {
     const plan = planRun(execSpec({ fakeroot: true }), host, imageFacts(DEBIAN), {});
     const steps = plan.kind === 'plan' ? plan.steps : [];
     expect(steps.some(({ step }) => step.op === 'fake-root')).toBe(false);
-    const single = withSingleId(steps).map(({ step }) => step);
+    const failed = steps[0]?.step;
+    const restriction = failed && nextStrategy(failed, 'EPERM');
+    const restricted = restriction && restrict(host, restriction);
+    const next = restricted && planRun(execSpec({ fakeroot: true }), restricted, imageFacts(DEBIAN), {});
+    const single = next?.kind === 'plan' ? next.steps.map(({ step }) => step) : [];
     expect(single[0]).toEqual({ op: 'unshare', namespaces: ['user', 'mount'], uidMap: '0 1000 1', gidMap: '0 1000 1' });
     expect(single.slice(-3).map(({ op }) => op)).toEqual(['no-new-privileges', 'fake-root', 'chdir']);
     expect(single).toHaveLength(steps.length + 1);

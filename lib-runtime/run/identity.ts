@@ -134,20 +134,6 @@ export const FAKE_ROOT: IPlannedStep = {
   reason: 'there is one id only: chown, setuid and mknod are answered with success and do nothing'
 };
 
-/** The steps with a single id in the place of a range that newuidmap did not grant. */
-export function withSingleId(steps: readonly IPlannedStep[]): IPlannedStep[] {
-  const own = (map = ''): string => map.split('\n')[0] ?? '';
-  return steps.flatMap(planned => {
-    const { step } = planned;
-    if (step.op === 'unshare' && step.mapHelpers !== undefined) {
-      const { namespaces, uidMap, gidMap } = step;
-      const unshare: Unshare = { op: 'unshare', namespaces, uidMap: own(uidMap), gidMap: own(gidMap) };
-      return [{ step: unshare, reason: 'newuidmap grants no range: the own id is root, the only one' }];
-    }
-    return step.op === 'chdir' ? [FAKE_ROOT, planned] : [planned];
-  });
-}
-
 /** Who the caller is inside: root with --fakeroot, an account without rights with `--as user`, else himself. */
 export function insideAccount(
   wishes: Pick<IRunSpec, 'fakeroot' | 'as'>,

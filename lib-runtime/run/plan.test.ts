@@ -302,7 +302,7 @@ describe('refusals', () => {
 
   it.each<[Partial<IRunSpec>, string]>([
     [{ command: [] }, 'there is no command to execute'],
-    [{ action: 'shell', command: [] }, 'image.sif has no shell'],
+    [{ action: 'shell', command: [] }, 'image.sif has no shell: /bin/sh does not exist in container'],
     [{ action: 'run', command: [] }, 'image.sif has no runscript, no entrypoint and no /bin/sh']
   ])('of %o', (spec, message) => {
     expect(plan(imageFacts(HELLO), spec)).toMatchObject({ kind: 'refusal', message });

@@ -54,6 +54,7 @@ export const ERRORS: readonly IErrorCase[] = [
   { name: 'not executable', words: ['exec', '@IMAGE@', '/etc/os-release'], says: /permission denied/ },
   { name: 'a directory for a command', words: ['exec', '@IMAGE@', '/usr'], says: /is a directory|permission denied/ },
   { name: 'an empty command', words: ['exec', '@IMAGE@', ''], says: /"": executable file not found in \$PATH/ },
+  { name: 'a shell that is not there', words: ['shell', '@HELLO@'], says: /\/bin\/sh does not exist in container/ },
   // Words
   { name: 'an unknown command', words: ['bogus'], says: /unknown command ["']bogus/ },
   { name: 'an unknown flag', words: exec('--no-such-flag'), says: /unknown (flag|option).*--no-such-flag/ },
@@ -100,6 +101,11 @@ export const ERRORS: readonly IErrorCase[] = [
     name: '--dns with a name',
     words: exec('--dns', 'example.org'),
     says: /example\.org"? is (no|not a valid) IP address/
+  },
+  {
+    name: '--hostname that is none',
+    words: exec('--hostname', 'bad host'),
+    says: /bad host"? is not a valid hostname/
   },
   { name: '--overlay of nothing', words: exec('--overlay', '/no/such'), says: /\/no\/such/ },
   { name: '--overlay of a text file', words: exec('--overlay', '@SCRATCH@/home/mark'), says: /home\/mark/ },

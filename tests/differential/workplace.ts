@@ -71,6 +71,7 @@ export async function makeWorkplace(options: { readonly apptainer: boolean }): P
       word
         .replaceAll('@SCRATCH@', scratch)
         .replaceAll('@IMAGE@', sif(maker, image))
+        .replaceAll('@HELLO@', sif(maker, 'hello-world'))
         .replaceAll(/@([A-Z0-9]+)@/g, (_, name: string) => sif(maker, name.toLowerCase()))
     );
   const apptainer: IDifferentialWorkplace['apptainer'] = (request, ...before) => {
