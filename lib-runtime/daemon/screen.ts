@@ -132,6 +132,9 @@ export class Screen {
 
   private readInTime(): void {
     this.timer = undefined;
+    if (this.over) {
+      return;
+    }
     // A screen takes its memory early in a flood, not when somebody looks.
     const filled = this.terminal.buffer.normal.length > SCROLLBACK;
     const flood = filled && this.arrived > FLOOD;
@@ -153,11 +156,18 @@ export class Screen {
       this.skip();
     }
     this.reading = true;
-    void this.readAll();
+    void this.readOn(this.unreadBytes);
   }
 
-  private async readAll(): Promise<void> {
+  /** Reads so many bytes, and on for as long as the shell waits: a flood that is not held back would have no end. */
+  private async readOn(bytes: number): Promise<void> {
+    let left = bytes;
     for (;;) {
+      if (left <= 0 && !this.behind && this.unreadBytes > 0) {
+        this.reading = false;
+        this.timer ??= setTimeout(() => this.readInTime(), READ_AFTER.seen);
+        return;
+      }
       const next = this.over ? undefined : this.next();
       if (!next) {
         this.reading = false;
@@ -172,6 +182,7 @@ export class Screen {
         continue;
       }
       this.seen = next.seen;
+      left -= next.bytes.length;
       await new Promise<void>(resolve => this.terminal.write(next.bytes, resolve));
       next.release?.();
       if (this.unreadBytes < FEW_UNREAD) {
