@@ -4,6 +4,7 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { type IThemeManager, MainAreaWidget, Notification, WidgetTracker } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { UUID } from '@lumino/coreutils';
+import { SplitPanel, type Widget } from '@lumino/widgets';
 import { CommandIDs } from '../commands.ts';
 import type { ISettings } from '../settings.ts';
 import type { IContainers } from '../tokens.ts';
@@ -78,6 +79,7 @@ export class ShellTabs {
     shell.add(tab, 'main', { type: 'Shell' });
     if (!tab.isAttached && !tab.parent) {
       shell.add(tab, 'down', { rank: 700 });
+      makeRoom(tab);
     }
     shell.activateById(tab.id);
   }
@@ -110,6 +112,16 @@ export class ShellTabs {
   }
 
   private readonly _options: IShellTabsOptions;
+}
+
+/** What lies below has the height of its tab and no more, until somebody pulls it up. */
+function makeRoom(tab: Widget): void {
+  for (let around = tab.parent; around; around = around.parent) {
+    if (around instanceof SplitPanel) {
+      around.setRelativeSizes([1, 1]);
+      return;
+    }
+  }
 }
 
 /** True from the second time on. */
