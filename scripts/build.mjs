@@ -74,6 +74,8 @@ async function buildLabextension(builder) {
       await run(nodeBin('tsc'), ['-p', '.']);
       // The compiled code asks for its icons by the path they have beside src/.
       cpSync(path.join(ROOT, 'style/icons'), path.join(ROOT, 'lib/style/icons'), { recursive: true });
+      // Loaded with the first shell, and not with the page.
+      copyFileSync(path.join(ROOT, 'style/shell.raw.css'), path.join(ROOT, 'lib/style/shell.raw.css'));
       // As text, to be put below a class of ours: JupyterLab has an xterm of another version on the same page.
       copyFileSync(
         path.join(ROOT, 'node_modules/@xterm/xterm/css/xterm.css'),

@@ -6,6 +6,7 @@ import { WebLinksAddon } from '@xterm/addon-web-links';
 import { type ITheme, Terminal } from '@xterm/xterm';
 import { Clipboard } from '@jupyterlab/apputils';
 import type { IDisposable } from '@lumino/disposable';
+import shellCss from '../../style/shell.raw.css';
 import xtermCss from '../../style/xterm.raw.css';
 import { cleanPaste } from './input-queue.ts';
 import { keyAction } from './keys.ts';
@@ -48,7 +49,7 @@ function addStyle(): void {
   if (!styled) {
     styled = true;
     const style = document.createElement('style');
-    style.textContent = `.jp-nbcontainer-Shell {\n${xtermCss}\n}`;
+    style.textContent = `.jp-nbcontainer-Shell {\n${xtermCss}\n}\n${shellCss}`;
     document.head.append(style);
   }
 }
