@@ -66,6 +66,7 @@ function checks(all) {
       name: 'browser',
       command: nodeBin('playwright'),
       args: ['test', '--config', 'ui-tests/playwright.config.mjs'],
+      env: all ? { NBCONTAINER_TEST_ALL: '1' } : {},
       report: 'browser.json',
       count: countPlaywright,
       when: () => existsSync(path.join(ROOT, 'ui-tests/playwright.config.mjs'))
