@@ -31,6 +31,11 @@ const GPU_AGE = 1_000;
 const STATUS: Partial<Record<ErrorCode, number>> = {
   usage: 400,
   'not-found': 404,
+  'not-an-image': 422,
+  unsupported: 422,
+  architecture: 422,
+  corrupt: 422,
+  truncated: 422,
   exists: 409,
   locked: 409,
   permission: 403,

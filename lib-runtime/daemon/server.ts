@@ -110,10 +110,11 @@ export async function startDaemon(options: IDaemonOptions): Promise<IDaemon> {
   try {
     // Whoever left a socket here is dead: the lock says so.
     await rm(place.socket, { force: true });
-    await listen(server, place.socket);
     const { pid, api } = version();
     const description = { pid, version: options.version, api, socket: place.socket };
+    // Before the socket: whoever gets an answer there finds the file, too.
     await writeFileAtomic(place.runtimeFile, `${JSON.stringify(description)}\n`, { mode: 0o600 });
+    await listen(server, place.socket);
   } catch (error) {
     await stop();
     throw asContainerError(error, 'daemon', `the daemon cannot listen on ${place.socket}`);

@@ -56,7 +56,9 @@ export async function makePlatformWorkplace(): Promise<IPlatformWorkplace> {
     // the machine's and changes all the time). The probes' results, what was said, and the ledger's folder
     // are kept on purpose.
     'left() { root; cat /proc/self/mountinfo; programs | grep -v -x -E "bash|cat|grep|stat|find|sort|diff" | sort',
-    '  [ $NAME = vm-root ] || find /tmp /var/tmp /dev/shm "$HOME" -path "$SCRATCH" -prune -o -print 2>/dev/null |',
+    // The checkout may lie below /tmp, where the tests' own runner writes.
+    '  [ $NAME = vm-root ] || find /tmp /var/tmp /dev/shm "$HOME" -path "$SCRATCH" -prune -o ' +
+      `-path ${quote(REPOSITORY)} -prune -o -print 2>/dev/null |`,
     '    grep -v -x -E "/tmp|/tmp/nbcontainer-[0-9]+(/(probes-.*|said.json|ledger|ledger/lock|stage))?" | sort; }',
     'same() { [ "$(left)" = "$before" ] || { echo "left behind:"; diff <(echo "$before") <(left); }; }',
     // Waits until a command succeeds, 20 s at most.
