@@ -39,7 +39,9 @@ export class ContainerManager implements IRunningSessions.IManager {
     return this._runningChanged;
   }
 
-  running({ mode }: { mode: 'tree' | 'list' }): Item[] {
+  /** JupyterLab before 4.4 asks without options, and knows no tree. */
+  running(options?: { mode: 'tree' | 'list' }): Item[] {
+    const mode = options?.mode ?? 'list';
     const groups = runningByImage(this._containers.jobs, this._containers.shells);
     if (mode === 'list') {
       return groups.flatMap(group => group.rows.map(row => this._item(row, true)));
