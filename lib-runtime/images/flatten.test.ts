@@ -229,8 +229,12 @@ describe('random stacks of layers', () => {
     const property = fc.asyncProperty(randomStack, async stack => {
       const theirs = await umoci(stack);
       const ours = await flatten(stack, true);
-      // umoci gives up on a whiteout below a symlink to itself, which no builder writes; we pass over it.
-      if (theirs !== 'loop') {
+      // umoci gives up on a whiteout below a symlink to itself, and on a hard link to its own name, which no builder
+      // writes; we pass over both.
+      const selfLink = stack.some(layer =>
+        layer.some(({ type, name, linkname }) => type === 'link' && name === linkname)
+      );
+      if (theirs !== 'loop' && !(selfLink && theirs.failed)) {
         expect(ours).toEqual(theirs);
       }
     });
