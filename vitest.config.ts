@@ -6,7 +6,6 @@ export default defineConfig({
     include: ['lib-runtime/**/*.test.ts', 'src/**/*.test.ts', 'tests/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
-    retry: process.env.CI ? 1 : 0
+    maxWorkers: 2
   }
 });

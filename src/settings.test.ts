@@ -34,7 +34,7 @@ test.each<[Record<string, unknown>, Partial<ISettingValues>]>([
   [{ gpu: true, identity: 'nobody', binds: '/data' }, {}],
   [{ binds: ['/data', '', 3, ' /scratch:/tmp:rw '] }, { binds: ['/data', '/scratch:/tmp:rw'] }],
   [{ pullDirectory: 'images' }, {}],
-  [{ pullDirectory: '/work/images ' }, { pullDirectory: '/work/images' }],
+  [{ pullDirectory: '/data/images ' }, { pullDirectory: '/data/images' }],
   [
     { gpuPollSeconds: 0.01, shellFontSize: 1000 },
     { gpuPollSeconds: 1, shellFontSize: 72 }

@@ -13,8 +13,7 @@ export default {
   outputDir: path.join(HERE, 'test-results'),
   globalTeardown: path.join(HERE, 'teardown.mjs'),
   workers: 1,
-  // On a machine that others use, too, a browser is late now and then; the report names what passed the second time.
-  retries: process.env.CI ? 1 : 0,
+  retries: 0,
   timeout: 120_000,
   reporter: [['list'], ['json', { outputFile: path.join(HERE, '..', '.cache', 'results', 'browser.json') }]],
   use: {

@@ -140,6 +140,7 @@ const appTree = (name: string, entries: Parameters<typeof tree>[1] = {}): string
   return directory;
 };
 
+// Root alone can bind over the host's directories without a user namespace, which is what this is about.
 describe.skipIf(!IS_ROOT)('in-place root', () => {
   it('binds the image over the host and leaves the host as it was', async () => {
     const app = appTree('one', {
@@ -378,6 +379,7 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
   });
 });
 
+// The refusals are of steps that only root could perform at all.
 describe.skipIf(!IS_ROOT)('platform policy', () => {
   const refused = async (step: Step): Promise<void> => {
     const steps = plan(appTree('one', {}), {

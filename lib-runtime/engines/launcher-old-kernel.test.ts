@@ -20,6 +20,7 @@ import {
 import type { ITrial } from './test-support.ts';
 
 const DENIED = [436, 437, 442]; // close_range, openat2, mount_setattr: the same numbers on every architecture
+// bubblewrap installs the filter, as root: without either there is nobody to play the old kernel.
 const usable = IS_ROOT && spawnSync('bwrap', ['--version']).status === 0;
 
 /** A classic BPF program (linux/filter.h): load the number, compare, answer. */

@@ -47,6 +47,7 @@ const run = (
     who === 'user' ? { wrapper: AS_USER } : {}
   );
 
+// Root can be both: as `user` it drops to another uid first, which a user could not take back.
 describe.skipIf(!IS_ROOT).each<Who>(['root', 'user'])('pivot root as %s', who => {
   it('runs a command of the image and says nothing on the status stream', async () => {
     const trial = await run(who, ['cat', '/etc/os-release']);
@@ -182,6 +183,7 @@ describe.skipIf(!IS_ROOT).each<Who>(['root', 'user'])('pivot root as %s', who =>
   });
 });
 
+// Loop devices, owners and modes of others: rights that only root has.
 describe.skipIf(!IS_ROOT)('pivot root', () => {
   it('resolves bind targets inside the image, whatever its symlinks say', async () => {
     const hostile = makeBusyboxTree(join(base, 'hostile'));

@@ -20,6 +20,7 @@ const SUITES = [
 ];
 const wanted = process.env['NBCONTAINER_TEST_ALL'] === '1' && process.env['NBCONTAINER_LAUNCHER'] === undefined;
 
+// Compiles the launcher again and runs every launcher suite on it: minutes, so with test:all; not from inside itself.
 describe.skipIf(!wanted)('the launcher with sanitizers', () => {
   it('passes its own tests', { timeout: 300_000 }, () => {
     const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');

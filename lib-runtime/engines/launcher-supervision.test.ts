@@ -236,6 +236,7 @@ describe('the arm64 binary', () => {
     'aarch64',
     'nbcontainer-launcher'
   );
+  // The arm64 build can be started here only where qemu-user happens to be installed.
   it.skipIf(!existsSync(qemu) || process.arch === 'arm64')('starts: usage and probe', async () => {
     const { buildLauncher } = await import('../../scripts/build-launcher.mjs');
     buildLauncher();

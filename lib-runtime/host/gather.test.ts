@@ -64,6 +64,7 @@ describe('ensureRuntimeDirectory', () => {
     expect(readdirSync(victim)).toEqual([]);
   });
 
+  // Only root can give a directory to somebody else.
   it.skipIf(!isRoot)('refuses, with a sentence, when no candidate is ours', () => {
     // uid 54321 finds its place in /tmp taken by root.
     const taken = '/tmp/nbcontainer-54321';
@@ -116,6 +117,7 @@ describe('probes', () => {
     await expect.poll(left).toEqual([]);
   });
 
+  // Only root can become the others.
   it.skipIf(!isRoot)('tell root with all rights from an ordinary user and from one without namespaces', () => {
     const probe = (...wrapper: string[]): ReturnType<typeof parseProbes> => {
       const [program = '', ...args] = [...wrapper, launcherPath(), 'probe'];

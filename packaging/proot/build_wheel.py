@@ -49,12 +49,13 @@ bin/proot    Debian package {proot}, version {proot_version}
 lib/{soname}  Debian package {talloc}, version {talloc_version}
 
 Both are the binaries that Debian built and signed; nothing was changed. The complete corresponding source is published
-by Debian under these names and versions, for everybody and at no charge:
+by Debian, in its archive of source packages and, for every version that ever was, in its snapshot archive, under these
+names and versions, for everybody and at no charge:
 
-    https://snapshot.debian.org/package/{proot_source}/{proot_source_version}/
-    https://snapshot.debian.org/package/{talloc_source}/{talloc_source_version}/
+    {proot_source} {proot_source_version}
+    {talloc_source} {talloc_source_version}
 
-or, on a Debian system with deb-src lines: apt-get source {proot_source}={proot_source_version}
+On a Debian system with deb-src lines: apt-get source {proot_source}={proot_source_version}
 {talloc_source}={talloc_source_version}
 
 Should it not be found there within three years of your having received this package, open an issue at the address in
