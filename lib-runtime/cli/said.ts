@@ -11,7 +11,8 @@ const REMEMBERED = 200;
 
 /**
  * Whether a note is news: everything is, but what lasts (INote.lasting) only once in the life of the runtime directory,
- * which is gone with the next boot. Never throws: where nothing can be remembered, everything is news.
+ * which is gone with the next boot. Synchronous (support/atomic.ts is not): notes are said between two steps of a start
+ * that wait for nothing. Never throws: where nothing can be remembered, everything is news.
  */
 export function isNews(note: INote, runtimeDirectory: string): boolean {
   if (note.lasting !== true) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Who the payload is: the account step, maps by newuidmap, the fake root; and a root that is no mount point. */
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileStatic } from '../../platforms/build.ts';
@@ -9,14 +9,13 @@ import { encodePlan } from './protocol.ts';
 import type { Step } from './steps.ts';
 import {
   eventually,
-  freshLauncher,
   IS_ROOT,
+  makeBench,
   makeBusyboxTree,
   PATH,
   pivotSteps,
   planned,
   processTree,
-  temporaryDirectory,
   tryLauncher
 } from './test-support.ts';
 import type { ITrial } from './test-support.ts';
@@ -29,11 +28,7 @@ const UID = 1234;
 const AS_USER = ['setpriv', `--reuid=${UID}`, `--regid=${UID}`, '--clear-groups'];
 
 beforeAll(() => {
-  launcher = freshLauncher();
-  base = temporaryDirectory();
-  tree = makeBusyboxTree(join(base, 'tree'));
-  stage = join(base, 'stage');
-  mkdirSync(stage);
+  ({ launcher, base, tree, stage } = makeBench());
 });
 afterAll(() => {
   rmSync(base, { recursive: true, force: true });

@@ -1,31 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { namedBelow, startOf } from './processes.ts';
 import type { Namespace, Step } from './steps.ts';
-import {
-  eventually,
-  freshLauncher,
-  IS_ROOT,
-  type ITrial,
-  makeBusyboxTree,
-  PATH,
-  pivotSteps,
-  temporaryDirectory,
-  tryLauncher
-} from './test-support.ts';
+import { eventually, IS_ROOT, makeBench, type ITrial, PATH, pivotSteps, tryLauncher } from './test-support.ts';
 
 let launcher: string;
 let base: string;
 let tree: string;
 let stage: string;
 beforeAll(() => {
-  launcher = freshLauncher();
-  base = temporaryDirectory();
-  tree = makeBusyboxTree(join(base, 'tree'));
-  stage = join(base, 'stage');
-  mkdirSync(stage);
+  ({ launcher, base, tree, stage } = makeBench());
 });
 afterAll(() => {
   rmSync(base, { recursive: true, force: true });

@@ -3,15 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  freshLauncher,
-  IS_ROOT,
-  makeBusyboxTree,
-  PATH,
-  pivotSteps,
-  temporaryDirectory,
-  tryLauncher
-} from './test-support.ts';
+import { IS_ROOT, makeBench, makeBusyboxTree, PATH, pivotSteps, tryLauncher } from './test-support.ts';
 import type { ITrial } from './test-support.ts';
 import type { Step } from './steps.ts';
 
@@ -23,11 +15,7 @@ const USER = { uid: 1000, gid: 1000 };
 const AS_USER = ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups'];
 
 beforeAll(() => {
-  launcher = freshLauncher();
-  base = temporaryDirectory();
-  tree = makeBusyboxTree(join(base, 'tree'));
-  stage = join(base, 'stage');
-  mkdirSync(stage);
+  ({ launcher, base, tree, stage } = makeBench());
 });
 afterAll(() => {
   rmSync(base, { recursive: true, force: true });

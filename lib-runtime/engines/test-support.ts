@@ -47,6 +47,24 @@ export function makeBusyboxTree(directory: string): string {
   return directory;
 }
 
+/** What most suites of the launcher stand on. */
+export interface IBench {
+  readonly launcher: string;
+  /** Holds the rest; to be removed. */
+  readonly base: string;
+  readonly tree: string;
+  /** Empty, for the `stage` step. */
+  readonly stage: string;
+}
+
+export function makeBench(): IBench {
+  const launcher = freshLauncher();
+  const base = temporaryDirectory();
+  const stage = join(base, 'stage');
+  mkdirSync(stage);
+  return { launcher, base, tree: makeBusyboxTree(join(base, 'tree')), stage };
+}
+
 export const planned = (...steps: Step[]): IPlannedStep[] => steps.map(step => ({ step, reason: 'a test' }));
 
 /** The steps of an ordinary pivot root on a directory. */

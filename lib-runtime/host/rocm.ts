@@ -4,7 +4,8 @@
  * newer releases gave the same libraries). Unlike NVIDIA's driver it carries no version of the kernel driver, so the first
  * library of a name that this machine can load is taken.
  */
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, realpath } from 'node:fs/promises';
 import { machine as thisMachine } from 'node:os';
 import { basename, join } from 'node:path';
 import type { IGpuFacts } from './facts.ts';
@@ -63,7 +64,7 @@ export async function findRocm(
   const binaries: string[] = [];
   for (const name of BINARIES) {
     for (const directory of PROGRAMS) {
-      if (await isThere(join(root, directory, name))) {
+      if (existsSync(join(root, directory, name))) {
         binaries.push(join(directory, name));
         break;
       }
@@ -71,18 +72,11 @@ export async function findRocm(
   }
   const cards = (await readdir(join(root, 'dev/dri')).catch(() => [])).filter(name => /^(card|renderD)\d+$/.test(name));
   const devices = [
-    ...((await isThere(join(root, 'dev/kfd'))) ? ['/dev/kfd'] : []),
+    ...(existsSync(join(root, 'dev/kfd')) ? ['/dev/kfd'] : []),
     ...cards.sort().map(name => `/dev/dri/${name}`)
   ];
   const found = [...libraries.values()];
   const hasRocm = found.some(({ source }) => OWN.test(basename(source).replace('drm_amdgpu', '')));
   const notes = devices.includes('/dev/kfd') ? [] : ['/dev/kfd is not there: the kernel driver amdgpu is not loaded'];
   return { libraries: hasRocm ? found : [], binaries, devices, files: [], notes };
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false
-  );
 }

@@ -95,8 +95,8 @@ describe('the lines that Nextflow writes', () => {
     expect(result.status, result.stderr).toBe(0);
   });
 
-  const works = spawnSync('nextflow', ['-version'], { timeout: 20_000 }).status === 0;
-  it.skipIf(!ALL || !works)('a process, when Nextflow itself is there', async () => {
+  const works = ALL && spawnSync('nextflow', ['-version'], { timeout: 20_000 }).status === 0;
+  it.skipIf(!works)('a process, when Nextflow itself is there', async () => {
     const work = await directory('nextflow');
     await writeFile(
       join(work, 'main.nf'),

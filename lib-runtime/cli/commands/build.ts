@@ -5,6 +5,7 @@ import { openImage } from '../../images/open.ts';
 import { writeSandbox } from '../../images/unpack.ts';
 import { openStore } from '../../store/store.ts';
 import { ContainerError, printable } from '../../support/errors.ts';
+import { cancellable } from '../cancellable.ts';
 import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
 import { info, warn } from '../output.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
@@ -34,24 +35,20 @@ export async function buildCommand(output: string, source: string, values: IValu
     return pullCommand([output, source], values);
   }
   const view = await progressView(parseProgressMode(values.progress));
-  const abort = new AbortController();
-  const stop = (): void => abort.abort();
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
   try {
     const { env } = process;
     const store = await openStore();
-    const work = { store, onProgress: view.listener, signal: abort.signal };
-    const image = await openImage(source, { ...work, plainHttp: plainHttp(values.https, env), preferTree: true });
     const force = values.force ?? isTrue(lookUp(env, ['FORCE']), 'FORCE');
-    const { directory, notes } = await writeSandbox(image, output, { ...work, force });
+    const { directory, notes } = await cancellable(async signal => {
+      const work = { store, onProgress: view.listener, signal };
+      const image = await openImage(source, { ...work, plainHttp: plainHttp(values.https, env), preferTree: true });
+      return writeSandbox(image, output, { ...work, force });
+    });
     view.stop();
     notes.forEach(note => warn(note));
     info(`Wrote ${directory}`);
     return 0;
   } finally {
     view.stop();
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
   }
 }

@@ -118,7 +118,7 @@ async function envFile(
   values: IActionValues,
   environment: Readonly<Record<string, string | undefined>>
 ): Promise<Record<string, string>> {
-  const path = values.envFile ?? environment['APPTAINER_ENV_FILE'] ?? environment['SINGULARITY_ENV_FILE'];
+  const path = values.envFile ?? lookUp(environment, ['ENV_FILE']);
   if (path === undefined) {
     return {};
   }

@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import { pullImage } from '../../images/pull.ts';
 import { openStore } from '../../store/store.ts';
 import { ContainerError } from '../../support/errors.ts';
+import { cancellable } from '../cancellable.ts';
 import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
 import { formatBytes, info, warn } from '../output.ts';
 import { restartLean } from '../lean-memory.ts';
@@ -42,33 +43,27 @@ export async function pullCommand(words: readonly string[], values: IValues): Pr
   const directory = values.dir ?? lookUp(env, ['PULLDIR', 'PULLFOLDER']);
   const arch = values.arch ?? lookUp(env, ['PULL_ARCH']);
   const view = await progressView(parseProgressMode(values.progress));
-  const abort = new AbortController();
-  const stop = (): void => abort.abort();
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
   try {
     const credentials = await askCredentials(values);
-    const image = await pullImage({
+    const request = {
       source,
       store: await openStore(),
       compression: values.compression,
       plainHttp: plainHttp(values.https, env),
       force: values.force ?? isTrue(lookUp(env, ['FORCE']), 'FORCE'),
       onProgress: view.listener,
-      signal: abort.signal,
       ...(output !== undefined && { output }),
       ...(directory !== undefined && { directory }),
       ...(arch !== undefined && { arch }),
       ...(values.authfile !== undefined && { authfile: values.authfile }),
       ...(credentials !== undefined && { credentials })
-    });
+    };
+    const image = await cancellable(signal => pullImage({ ...request, signal }));
     view.stop();
     info(`Wrote ${image.path} (${formatBytes(image.sizeBytes)})`);
     return 0;
   } finally {
     view.stop();
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
   }
 }
 
