@@ -84,7 +84,7 @@ export function runSpec(
   const hostname = values.hostname ?? text(['HOSTNAME']);
   const workdir = values.workdir ?? text(['WORKDIR']);
   const engine = oneOf('--engine', values.engine, ['namespaces', 'ptrace']);
-  const root = oneOf('--root', values.root, ['pivot', 'in-place']);
+  const root = oneOf('--root', values.root, ['pivot', 'in-place', 'chroot']);
   const as = oneOf('--as', values.as, ['user', 'root', 'fakeroot']);
   const fakeroot = as === undefined ? yes(values.fakeroot, 'FAKEROOT') : as === 'fakeroot';
   if (as !== undefined && !fakeroot && values.fakeroot) {

@@ -21,7 +21,7 @@ export function actionOptions(command: Command, name: IRunSpec['action']): Comma
     .option('--gpu <which>', 'auto: --nv or --rocm where the host has such a card; none: neither')
     .option('--as <who>', 'who to be inside: auto, user, root or fakeroot')
     .option('--engine <name>', 'how to start: auto, namespaces or ptrace')
-    .option('--root <name>', 'how the root is made: auto, pivot or in-place')
+    .option('--root <name>', 'how the root is made: auto, pivot, in-place or chroot')
     .option('--no-https', 'speak plain HTTP to a registry')
     .option('--progress <mode>', 'auto, bar, json or none', 'auto')
     .option('--dry-run', 'print the plan with its reasons and start nothing')

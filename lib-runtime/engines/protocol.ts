@@ -46,7 +46,14 @@ function operands(step: Step): readonly string[] {
     case 'mkdir':
       return [step.path, String(step.mode)];
     case 'file':
+    case 'write':
       return [step.path, String(step.mode), step.content];
+    case 'take':
+      return [step.source, step.path];
+    case 'device':
+      return [step.path, ...[step.mode, step.major, step.minor].map(String)];
+    case 'own':
+      return [step.path, String(step.uid), String(step.gid)];
     case 'symlink':
       return [step.path, step.target];
     case 'bind':
@@ -60,6 +67,7 @@ function operands(step: Step): readonly string[] {
     case 'chroot':
       return [step.root];
     case 'ledger':
+    case 'tree':
       return [step.directory];
     case 'entry':
       return [step.kind, step.name, step.target ?? ''];

@@ -79,6 +79,21 @@ export type Step =
   | { readonly op: 'pivot' }
   /** chroot into the root under construction (no mount rights needed). */
   | { readonly op: 'chroot'; readonly root: string }
+  /** The directory (host path) becomes the root under construction as it is, with no mount. For a root of one's own. */
+  | { readonly op: 'tree'; readonly directory: string }
+  /** As `file`, but in the place of what is there. */
+  | { readonly op: 'write'; readonly path: string; readonly mode: number; readonly content: string }
+  /** A copy of a small regular file of the host, in the place of what is there; one that cannot be read is noted. */
+  | { readonly op: 'take'; readonly source: string; readonly path: string }
+  /** A character device. One that nobody may open here (nodev, a control group) is taken away again and noted. */
+  | {
+      readonly op: 'device';
+      readonly path: string;
+      readonly mode: number;
+      readonly major: number;
+      readonly minor: number;
+    }
+  | { readonly op: 'own'; readonly path: string; readonly uid: number; readonly gid: number }
   /** Opens the ledger of in-place mount points (one per host); sweeps what dead containers left. */
   | { readonly op: 'ledger'; readonly directory: string }
   /**

@@ -14,6 +14,7 @@
 #include "instance.h"
 #include "loop.h"
 #include "mounts.h"
+#include "plainroot.h"
 #include "syscalls.h"
 
 // The order of the operands is the one of engines/protocol.ts.
@@ -33,6 +34,11 @@ static const struct operation OPERATIONS[] = {
     {"remount", "sl", step_remount},
     {"pivot", "", step_pivot},
     {"chroot", "s", step_chroot},
+    {"tree", "s", step_tree},
+    {"write", "sns", step_write},
+    {"take", "ss", step_take},
+    {"device", "snnn", step_device},
+    {"own", "snn", step_own},
     {"ledger", "s", step_ledger},
     {"entry", "sss", step_entry},
     {"place", "ss", step_place},

@@ -65,7 +65,8 @@ function words(step: Step): string[] {
     case 'mkdir':
       return ['mkdir', step.path, octal(step.mode)];
     case 'file':
-      return ['file', step.path, step.content === '' ? '' : `(${step.content.length} characters)`];
+    case 'write':
+      return [step.op, step.path, step.content === '' ? '' : `(${step.content.length} characters)`];
     case 'symlink':
       return ['symlink', step.path, '->', step.target];
     case 'bind':
@@ -79,7 +80,14 @@ function words(step: Step): string[] {
     case 'chroot':
       return ['chroot', step.root];
     case 'ledger':
-      return ['ledger', step.directory];
+    case 'tree':
+      return [step.op, step.directory];
+    case 'take':
+      return ['take', step.source, step.path];
+    case 'device':
+      return ['device', step.path, octal(step.mode), `${step.major}:${step.minor}`];
+    case 'own':
+      return ['own', step.path, `${step.uid}:${step.gid}`];
     case 'entry':
       return ['entry', step.kind, `/${step.name}`, step.target === undefined ? '' : `-> ${step.target}`];
     case 'place':

@@ -47,14 +47,15 @@ export function isolation(
   return { namespaces, freshProc: pid && showsProc, notes };
 }
 
+/** The flags that ask for namespaces beside that of mounts. */
+export function wishesForNamespaces(spec: IRunSpec): string[] {
+  const flags = [spec.pid && '--pid', spec.ipc && '--ipc', spec.uts && '--uts', spec.userNamespace && '--userns'];
+  return flags.filter(flag => flag !== false);
+}
+
 /** What the ptrace engine says of the same wishes: it makes no namespaces. */
 export function isolationUnderPtrace(spec: IRunSpec): INote[] {
-  const flags = [
-    spec.pid && '--pid',
-    spec.ipc && '--ipc',
-    spec.uts && '--uts',
-    spec.userNamespace && '--userns'
-  ].filter(Boolean);
+  const flags = wishesForNamespaces(spec);
   const text = `the ptrace engine makes no namespaces: ${flags.join(', ')} ${flags.length > 1 ? 'have' : 'has'} no effect`;
   return flags.length === 0 ? [] : [{ level: 'warning', text }];
 }

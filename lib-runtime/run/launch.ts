@@ -117,6 +117,10 @@ function moveSources(steps: readonly IPlannedStep[], from: string, to: string): 
     switch (step.op) {
       case 'bind':
         return { ...step, source: move(step.source) };
+      case 'tree':
+        return { ...step, directory: move(step.directory) };
+      case 'chroot':
+        return { ...step, root: move(step.root) };
       case 'overlay':
         return { ...step, lower: step.lower.map(move) };
       default:

@@ -2,7 +2,8 @@
 /** The small /dev of --contain: the devices that every program may expect, and the GPU's with --nv or --rocm. */
 import type { Mount } from './mounts.ts';
 
-const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
+/** What every program may expect. */
+export const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'] as const;
 const LINKS = { fd: '/proc/self/fd', stdin: '/proc/self/fd/0', stdout: '/proc/self/fd/1', stderr: '/proc/self/fd/2' };
 
 export function minimalDevices(gpuDevices: readonly string[]): Mount[] {

@@ -188,7 +188,7 @@ describe('an in-place plan', () => {
     expect(namespaces(plan(imageFacts(HELLO), { root: 'in-place' }, {}, ROOT)).root).toBe('in-place');
     expect(plan(imageFacts(HELLO), { root: 'pivot' }, COLAB, ROOT)).toMatchObject({
       kind: 'refusal',
-      reason: expect.stringContaining('pivot: this host denies binding procfs (EACCES)')
+      reason: expect.stringContaining('this host denies binding procfs (EACCES)')
     });
   });
 });

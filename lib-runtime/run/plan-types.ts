@@ -31,7 +31,7 @@ export interface IHostDirectory {
 export interface INamespacesPlan {
   readonly kind: 'plan';
   readonly engine: 'namespaces';
-  readonly root: 'pivot' | 'in-place';
+  readonly root: 'pivot' | 'in-place' | 'chroot';
   readonly rootfs: RootfsDemand;
   /** Parents first. */
   readonly hostDirectories?: readonly IHostDirectory[];

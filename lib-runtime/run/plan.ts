@@ -10,7 +10,8 @@ import { containerMounts } from './mounts.ts';
 import { insideAccount } from './identity.ts';
 import { isolationUnderPtrace } from './isolation.ts';
 import { chooseOverlays, overlaysUnderPtrace } from './overlays.ts';
-import { type IPassedOver, type IPlanInput, namespacesPlan, passedOver } from './plan-namespaces.ts';
+import { chrootPlan } from './plan-chroot.ts';
+import { type IPassedOver, type IPlanInput, namespacesPlan } from './plan-namespaces.ts';
 import { privilegeNotes, privilegesRefusal } from './privileges.ts';
 import { ptracePlan } from './plan-ptrace.ts';
 import { hidePrivateDirectories } from './private-directories.ts';
@@ -85,7 +86,7 @@ export function planRun(
   const notes = [...settled, ...command.notes, ...inside.notes, ...privilegeNotes(spec, insideAccount(spec, host).uid)];
   const reasons: IPassedOver[] = [];
   if (spec.engine !== 'ptrace') {
-    const result = namespacesPlan(input);
+    const result = spec.root === 'chroot' ? chrootPlan(input) : namespacesPlan(input);
     if (result.kind !== 'passed-over') {
       return completed(result, notes, input);
     }
@@ -101,8 +102,9 @@ export function planRun(
       return completed(result, [...isolationUnderPtrace(spec), ...notes], input);
     }
     reasons.push(result);
-  } else if (spec.root !== undefined) {
-    reasons.push(passedOver('ptrace', `--root ${spec.root} is a root of the namespaces engine`));
+  }
+  if (spec.root !== undefined) {
+    return rootRefusal(spec.root, spec.engine, reasons);
   }
   return {
     kind: 'refusal',
@@ -110,6 +112,21 @@ export function planRun(
     message: 'no engine can start this container here',
     reason: reasons.map(passedOverText).join('; '),
     fix: 'See nbcontainer doctor for what this machine denies and what would help'
+  };
+}
+
+/** A root that was asked for by name, and is not to be had: another one would be another container. */
+function rootRefusal(root: string, engine: IRunSpec['engine'], reasons: readonly IPassedOver[]): IRefusal {
+  const ptrace = engine === 'ptrace';
+  const asked = ptrace ? 'PRoot makes its root itself, so --root and --engine ptrace are different wishes' : undefined;
+  return {
+    kind: 'refusal',
+    code: 'refused',
+    message: ptrace
+      ? `--root ${root} is no root of the ptrace engine`
+      : `--root ${root} is not possible on this machine`,
+    reason: asked ?? reasons.map(({ reason }) => reason).join('; '),
+    fix: 'Leave --root out: the way that works here is chosen then (nbcontainer doctor says what this machine denies)'
   };
 }
 

@@ -77,7 +77,7 @@ export interface IRunSpec {
   readonly rocm: boolean;
   readonly shell?: string;
   readonly engine?: 'namespaces' | 'ptrace';
-  readonly root?: 'pivot' | 'in-place';
+  readonly root?: 'pivot' | 'in-place' | 'chroot';
   readonly noEval: boolean;
   readonly hostname?: string;
 }
