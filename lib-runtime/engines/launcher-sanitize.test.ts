@@ -15,6 +15,7 @@ const SUITES = [
   'launcher-identity',
   'launcher-capabilities',
   'launcher-instance',
+  'launcher-fuse',
   'launcher-chroot',
   'protocol',
   'namespaces'

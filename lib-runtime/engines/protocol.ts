@@ -41,6 +41,8 @@ function operands(step: Step): readonly string[] {
       return [step.image, String(step.offset), String(step.size), step.mountpoint];
     case 'ext3':
       return [step.image, step.mountpoint, flag(step.readOnly)];
+    case 'fuse':
+      return [step.program, step.options, step.source, step.mountpoint ?? '', ...list(step.wishes)];
     case 'overlay':
       return [...list(step.lower), step.upper ?? '', step.work ?? '', flag(step.userxattr)];
     case 'mkdir':

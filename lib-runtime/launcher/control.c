@@ -7,7 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int send_request(int socket, char kind, const char *const strings[REQUEST_STRINGS]) {
+// Room for one descriptor beside a message (cmsg(3)).
+union passed {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+static int send_request(int socket, char kind, const char *const strings[REQUEST_STRINGS], int fd) {
     char buffer[REQUEST_BYTES];
     size_t size = 0;
     buffer[size++] = kind;
@@ -20,16 +26,28 @@ static int send_request(int socket, char kind, const char *const strings[REQUEST
         memcpy(buffer + size, strings[at], length);
         size += length;
     }
+    struct iovec part = {.iov_base = buffer, .iov_len = size};
+    union passed passed = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)}};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd >= 0) {
+        memcpy(CMSG_DATA(&passed.header), &fd, sizeof fd);
+        message.msg_control = &passed;
+        message.msg_controllen = sizeof passed;
+    }
     ssize_t sent;
     do {
-        sent = send(socket, buffer, size, MSG_NOSIGNAL);
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     return sent < 0 ? -1 : 0;
 }
 
 int ask(struct container *container, enum request request, const char *const strings[REQUEST_STRINGS]) {
+    return ask_with(container, request, strings, -1);
+}
+
+int ask_with(struct container *container, enum request request, const char *const strings[REQUEST_STRINGS], int fd) {
     struct reply reply = {0};
-    if (send_request(container->control, (char)request, strings) < 0) {
+    if (send_request(container->control, (char)request, strings, fd) < 0) {
         return fail(container, "ask the supervisor");
     }
     ssize_t got;
@@ -51,14 +69,24 @@ int ask(struct container *container, enum request request, const char *const str
 int announce_main(struct container *container, pid_t pid) {
     char number[16];
     snprintf(number, sizeof number, "%d", (int)pid);
-    return send_request(container->control, REQUEST_MAIN, (const char *const[]){number, "", "", ""});
+    return send_request(container->control, REQUEST_MAIN, (const char *const[]){number, "", "", ""}, -1);
 }
 
 int receive_request(int socket, struct incoming *incoming) {
+    struct iovec part = {.iov_base = incoming->buffer, .iov_len = sizeof incoming->buffer};
+    union passed passed;
+    struct msghdr message;
     ssize_t got;
+    incoming->fd = -1;
     do {
-        got = recv(socket, incoming->buffer, sizeof incoming->buffer, MSG_DONTWAIT);
+        message = (struct msghdr){
+            .msg_iov = &part, .msg_iovlen = 1, .msg_control = &passed, .msg_controllen = sizeof passed};
+        got = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (got < 0 && errno == EINTR);
+    struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS) {
+        memcpy(&incoming->fd, CMSG_DATA(header), sizeof incoming->fd);
+    }
     if (got <= 0) {
         return (int)got;
     }

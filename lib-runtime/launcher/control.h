@@ -12,7 +12,9 @@ enum request {
     REQUEST_MAPS = 'U',   // uid map, gid map, newuidmap, newgidmap (paths or nothing)
     REQUEST_LEDGER = 'L', // directory
     REQUEST_ENTRY = 'E',  // kind, name, target
-    REQUEST_MAIN = 'P'    // pid; not answered
+    REQUEST_MAIN = 'P',   // pid; not answered
+    REQUEST_SERVE = 'F',  // with the descriptor of /dev/fuse: program, options, source, inside (fuse.h)
+    REQUEST_SERVED = 'S'  // the program, or nothing when it answers
 };
 
 struct reply {
@@ -23,11 +25,15 @@ struct reply {
 // Sends a request and waits for its reply. Returns 0, or -1 with errno and container->detail.
 int ask(struct container *container, enum request request, const char *const strings[REQUEST_STRINGS]);
 
+// The same with a descriptor that the supervisor gets a copy of.
+int ask_with(struct container *container, enum request request, const char *const strings[REQUEST_STRINGS], int fd);
+
 // Tells the supervisor which process to watch from now on.
 int announce_main(struct container *container, pid_t pid);
 
 struct incoming {
     char kind;
+    int fd; // that came with it, close-on-exec, or -1; the receiver's to close
     const char *strings[REQUEST_STRINGS];
     char buffer[REQUEST_BYTES];
 };

@@ -5,7 +5,7 @@
 
 #include "container.h"
 
-#define MAX_OPERANDS 4
+#define MAX_OPERANDS 5
 
 struct operand {
     const char *text;         // 's'

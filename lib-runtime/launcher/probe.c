@@ -195,10 +195,10 @@ static int probe_fuse(void) { return open("/dev/fuse", O_RDWR | O_CLOEXEC) < 0 ?
 // The mount alone: nobody answers the kernel's first request, and the end of this process takes both away.
 static int probe_fuse_mount(void) {
     char options[96];
-    int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-    int result = device < 0 ? errno : enter_mounts(0);
-    if (result != 0) {
-        return result;
+    int result = enter_mounts(0);
+    int device = result == 0 ? open("/dev/fuse", O_RDWR | O_CLOEXEC) : -1; // in the namespace that mounts it
+    if (device < 0) {
+        return result == 0 ? errno : result;
     }
     snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u", device, geteuid(), getegid());
     return mount("nbcontainer-probe", place(), "fuse", MS_NOSUID | MS_NODEV, options) < 0 ? errno : 0;

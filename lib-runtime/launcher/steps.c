@@ -9,6 +9,7 @@
 #include "capabilities.h"
 #include "fakeroot.h"
 #include "files.h"
+#include "fuse.h"
 #include "identity.h"
 #include "inplace.h"
 #include "instance.h"
@@ -24,6 +25,7 @@ static const struct operation OPERATIONS[] = {
     {"stage", "sn", step_stage},
     {"squashfs", "snns", step_squashfs},
     {"ext3", "ssn", step_ext3},
+    {"fuse", "ssssl", step_fuse},
     {"overlay", "lssn", step_overlay},
     {"mkdir", "sn", step_mkdir},
     {"file", "sns", step_file},

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "fuse.h"
 #include "identity.h"
 #include "idmaps.h"
 #include "ledger.h"
@@ -54,8 +55,17 @@ static void answer(struct supervisor *supervisor, const struct incoming *incomin
     case REQUEST_ENTRY:
         ledger_entry(incoming->strings[0], incoming->strings[1], incoming->strings[2], &reply);
         break;
+    case REQUEST_SERVE:
+        serve_fuse(supervisor->main, incoming->fd, incoming->strings, &reply);
+        break;
+    case REQUEST_SERVED:
+        settle_fuse(incoming->strings, &reply);
+        break;
     default:
         reply.error = EPROTO;
+    }
+    if (incoming->fd >= 0) {
+        close(incoming->fd);
     }
     send_reply(supervisor->control, &reply);
 }

@@ -60,6 +60,8 @@ function words(step: Step): string[] {
       return ['squashfs', `${step.image}@${step.offset}`, step.mountpoint];
     case 'ext3':
       return ['ext3', step.image, step.mountpoint, step.readOnly ? 'ro' : ''];
+    case 'fuse':
+      return ['fuse', step.program, step.options, step.source, step.mountpoint ?? '/', step.wishes.join(',')];
     case 'overlay':
       return ['overlay', step.lower.join(':'), step.upper ?? '', step.userxattr ? 'userxattr' : ''];
     case 'mkdir':
