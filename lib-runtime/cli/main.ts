@@ -55,4 +55,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// No top-level await: the bundle of the start is CommonJS.
+void main(process.argv.slice(2)).then(status => {
+  process.exitCode = status;
+});

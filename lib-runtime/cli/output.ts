@@ -10,6 +10,10 @@ export function setVerbosity(level: Verbosity): void {
   verbosity = level;
 }
 
+export function isDebug(): boolean {
+  return verbosity === 'debug';
+}
+
 /** Writes the result of a command (not a message) to standard output. */
 export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);

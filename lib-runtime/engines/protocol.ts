@@ -95,10 +95,10 @@ function operands(step: Step): readonly string[] {
 }
 
 /**
- * The plan as the launcher reads it. Throws a ContainerError `usage` for a string with a NUL (no path, argument or
- * variable of Linux can hold one), an empty argv, or more than MAX_PLAN_BYTES.
+ * The strings of a plan, in the order in which the launcher reads them. Throws a ContainerError `usage` for a string
+ * with a NUL (no path, argument or variable of Linux can hold one) and for an empty argv.
  */
-export function encodePlan(steps: readonly IPlannedStep[], execution: IExecution): Buffer {
+export function planStrings(steps: readonly IPlannedStep[], execution: IExecution): string[] {
   const strings: string[] = [];
   for (const { step } of steps) {
     strings.push(step.op, ...operands(step));
@@ -114,7 +114,12 @@ export function encodePlan(steps: readonly IPlannedStep[], execution: IExecution
       ...(bad !== undefined && { reason: JSON.stringify(bad.slice(0, 80)) })
     });
   }
-  const plan = Buffer.from(`${strings.join('\0')}\0`);
+  return strings;
+}
+
+/** The plan as the launcher reads it. Throws what planStrings throws, and for more than MAX_PLAN_BYTES. */
+export function encodePlan(steps: readonly IPlannedStep[], execution: IExecution): Buffer {
+  const plan = Buffer.from(`${planStrings(steps, execution).join('\0')}\0`);
   if (plan.length > MAX_PLAN_BYTES) {
     throw new ContainerError({
       code: 'usage',

@@ -18,6 +18,8 @@ struct container {
     const struct plan *plan;
     size_t index;    // the step being performed
     int status;      // STATUS_FD, close-on-exec
+    int reports;     // `take`: the other end of `status`, read by the front process; else -1
+    bool failed;     // `take`: what came from there was a failure
     int control;     // seqpacket socket to the supervisor
     int stage;       // O_PATH on the stage, or -1
     int root;        // O_PATH on the root under construction, or -1

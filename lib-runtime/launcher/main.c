@@ -10,6 +10,7 @@
 
 #include "confine.h"
 #include "execute.h"
+#include "handover.h"
 #include "identity.h"
 #include "ledger.h"
 #include "plan.h"
@@ -24,6 +25,7 @@ const char *__asan_default_options(void) { return "detect_leaks=0"; }
 #endif
 
 static const char USAGE[] = "usage: nbcontainer-launcher run PLAN_FD STATUS_FD\n"
+                            "       nbcontainer-launcher take [WORD...]\n"
                             "       nbcontainer-launcher probe\n"
                             "       nbcontainer-launcher sweep DIRECTORY\n"
                             "       nbcontainer-launcher confine CAPABILITIES PROGRAM [ARGUMENT...]\n"
@@ -48,20 +50,49 @@ static void become_payload(struct container *container) {
     execute(container);
 }
 
+static const struct container BEGINNING = {.reports = -1, .stage = -1, .root = -1, .floor = -1, .keeper = -1};
+
+static int run_plan(struct container *container, const struct plan *plan) {
+    container->plan = plan;
+    container->in_place = plan_has(plan, "ledger") || plan_has(plan, "place");
+    container->umask = umask(0);
+    return run_container(container, become_payload);
+}
+
+static int take(char **words) {
+    struct plan plan = {0};
+    struct container container = BEGINNING;
+    struct handover handover;
+    const char *problem;
+    int ends[2];
+
+    if (take_over(&handover) < 0) {
+        fputs(USAGE, stderr);
+        return OWN_FAILURE;
+    }
+    if (pipe2(ends, O_CLOEXEC) < 0 ||
+        parse_plan(handover.plan, handover.plan_count, &plan, &container.index, &problem) < 0) {
+        mode_t mask = umask(0);
+        return hand_back(&handover, words, mask);
+    }
+    container.reports = ends[0];
+    container.status = ends[1];
+    int status = run_plan(&container, &plan);
+    return container.failed ? hand_back(&handover, words, container.umask) : status;
+}
+
 static int run(int plan_fd, int status_fd) {
     struct plan plan = {0};
-    struct container container = {.status = status_fd, .stage = -1, .root = -1, .floor = -1, .keeper = -1};
+    struct container container = BEGINNING;
     const char *problem;
+    container.status = status_fd;
     fcntl(status_fd, F_SETFD, FD_CLOEXEC);
     if (read_plan(plan_fd, &plan, &container.index, &problem) < 0) {
         report_failure(status_fd, container.index, errno, problem);
         return OWN_FAILURE;
     }
     close(plan_fd);
-    container.plan = &plan;
-    container.in_place = plan_has(&plan, "ledger") || plan_has(&plan, "place");
-    container.umask = umask(0);
-    return run_container(&container, become_payload);
+    return run_plan(&container, &plan);
 }
 
 int main(int argc, char **argv) {
@@ -71,6 +102,8 @@ int main(int argc, char **argv) {
         if (plan_fd >= 0 && status_fd >= 0 && plan_fd != status_fd) {
             return run(plan_fd, status_fd);
         }
+    } else if (argc >= 2 && strcmp(argv[1], "take") == 0) {
+        return take(argv + 2);
     } else if (argc >= 4 && strcmp(argv[1], "confine") == 0) {
         return confine(argv[2], argv + 3);
     } else if (argc >= 4 && strcmp(argv[1], "attend") == 0) {

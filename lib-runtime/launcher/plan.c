@@ -50,27 +50,22 @@ static char *read_all(int fd, size_t *size) {
 }
 
 // Cuts the buffer into its strings; the last byte must be the end of a string.
-static int split(char *buffer, size_t size, struct stream *stream) {
+static char **split(char *buffer, size_t size, size_t *count) {
     if (size == 0 || buffer[size - 1] != '\0') {
         errno = EPROTO;
-        return -1;
+        return NULL;
     }
-    size_t count = 0;
+    *count = 0;
     for (size_t at = 0; at < size; at++) {
-        count += buffer[at] == '\0';
+        *count += buffer[at] == '\0';
     }
-    stream->strings = calloc(count, sizeof *stream->strings);
-    if (stream->strings == NULL) {
-        return -1;
-    }
-    stream->count = count;
-    stream->next = 0;
+    char **strings = calloc(*count, sizeof *strings);
     size_t start = 0;
-    for (size_t string = 0; string < count; string++) {
-        stream->strings[string] = buffer + start;
+    for (size_t string = 0; strings != NULL && string < *count; string++) {
+        strings[string] = buffer + start;
         start += strlen(buffer + start) + 1;
     }
-    return 0;
+    return strings;
 }
 
 static char *take(struct stream *stream) {
@@ -171,17 +166,11 @@ static const char *parse(struct stream *stream, struct plan *plan) {
     return NULL;
 }
 
-int read_plan(int fd, struct plan *plan, size_t *index, const char **problem) {
-    struct stream stream = {0};
-    size_t size;
+int parse_plan(char **strings, size_t count, struct plan *plan, size_t *index, const char **problem) {
+    struct stream stream = {.strings = strings, .count = count};
     *index = 0;
     *problem = "the plan cannot be read";
-    char *buffer = read_all(fd, &size);
-    if (buffer == NULL || split(buffer, size, &stream) < 0) {
-        return -1;
-    }
-    size_t steps = stream.count < MAX_STEPS ? stream.count : MAX_STEPS;
-    plan->steps = calloc(steps, sizeof *plan->steps);
+    plan->steps = calloc(count < MAX_STEPS ? count : MAX_STEPS, sizeof *plan->steps);
     if (plan->steps == NULL) {
         return -1;
     }
@@ -193,6 +182,17 @@ int read_plan(int fd, struct plan *plan, size_t *index, const char **problem) {
         return -1;
     }
     return 0;
+}
+
+int read_plan(int fd, struct plan *plan, size_t *index, const char **problem) {
+    size_t size;
+    size_t count;
+
+    *index = 0;
+    *problem = "the plan cannot be read";
+    char *buffer = read_all(fd, &size);
+    char **strings = buffer == NULL ? NULL : split(buffer, size, &count);
+    return strings == NULL ? -1 : parse_plan(strings, count, plan, index, problem);
 }
 
 bool plan_has(const struct plan *plan, const char *name) {

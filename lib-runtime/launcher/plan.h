@@ -35,6 +35,8 @@ struct plan {
 // Reads and parses the whole stream. Returns 0, or -1 with errno and `problem` (a constant text); `index` is the
 // number of whole steps before the problem. The plan is never freed: it lives as long as the process.
 int read_plan(int fd, struct plan *plan, size_t *index, const char **problem);
+// The same for strings that were cut already.
+int parse_plan(char **strings, size_t count, struct plan *plan, size_t *index, const char **problem);
 
 bool plan_has(const struct plan *plan, const char *name);
 

@@ -217,6 +217,53 @@ static const char *ledger_of(const struct plan *plan) {
     return NULL;
 }
 
+// What came on the status stream (status.h): its end says that the payload runs, a record of another kind than `note`
+// that it never will. Until then the standard streams are kept, for the caller that we may become again.
+static void hear(struct container *container, bool *inside) {
+    char text[4096];
+    ssize_t size = read(container->reports, text, sizeof text);
+    for (ssize_t at = 0; at < size; at++) {
+        container->failed = container->failed || (!*inside && text[at] != 'n');
+        *inside = text[at] != '\0';
+    }
+    if (size == 0 || (size < 0 && errno != EINTR)) {
+        close(container->reports);
+        container->reports = -1;
+        if (!container->failed) {
+            let_go_of_stdio();
+        }
+    }
+}
+
+// Waits for the supervisor; passes on what was sent to this process alone.
+static int stand_in_front(struct container *container, pid_t supervisor, const sigset_t *relayed, bool *inside) {
+    int signals = signalfd(-1, relayed, SFD_CLOEXEC | SFD_NONBLOCK);
+    for (;;) {
+        struct pollfd watched[2] = {{.fd = signals, .events = POLLIN}, {.fd = container->reports, .events = POLLIN}};
+        if (poll(watched, 2, -1) < 0) {
+            continue;
+        }
+        if (watched[1].revents != 0) {
+            hear(container, inside);
+        }
+        struct signalfd_siginfo info;
+        while (read(signals, &info, sizeof info) == sizeof info) {
+            int status;
+            if (info.ssi_signo != SIGCHLD) {
+                if (info.ssi_code <= 0 || (int)info.ssi_signo == PARENT_DIED) {
+                    kill(supervisor, (int)info.ssi_signo);
+                }
+            } else if (waitpid(supervisor, &status, WNOHANG) == supervisor) {
+                close(signals);
+                return status;
+            } else {
+                while (waitpid(-1, &status, WNOHANG) > 0) {
+                }
+            }
+        }
+    }
+}
+
 int run_container(struct container *container, void (*child)(struct container *container)) {
     sigset_t relayed = relayed_signals();
     pid_t caller = getppid();
@@ -226,38 +273,33 @@ int run_container(struct container *container, void (*child)(struct container *c
     pid_t supervisor = fork();
     if (supervisor < 0) {
         report_failure(container->status, 0, errno, "start the supervisor");
+        container->failed = true;
         return OWN_FAILURE;
     }
     if (supervisor == 0) {
+        if (container->reports >= 0) {
+            close(container->reports);
+        }
         run_supervisor(container, front, child);
     }
-    notice_parent(caller);
     close(container->status);
-    let_go_of_stdio();
-    for (;;) {
-        siginfo_t info;
-        if (sigwaitinfo(&relayed, &info) < 0) {
-            continue;
-        }
-        if (info.si_signo != SIGCHLD) {
-            if (info.si_code <= 0 || info.si_signo == PARENT_DIED) {
-                kill(supervisor, info.si_signo);
-            }
-            continue;
-        }
-        int status;
-        if (waitpid(supervisor, &status, WNOHANG) != supervisor) {
-            while (waitpid(-1, &status, WNOHANG) > 0) {
-            }
-            continue;
-        }
-        if (WIFSIGNALED(status)) { // killed: its children are ours now
-            const char *directory = ledger_of(container->plan);
-            end_descendants();
-            if (directory != NULL) {
-                ledger_sweep(directory);
-            }
-        }
-        return exit_status(status);
+    if (container->reports >= 0) {
+        prctl(PR_SET_CHILD_SUBREAPER, 1); // a command line goes on when the shell that started it has ended
+    } else {
+        notice_parent(caller);
+        let_go_of_stdio();
     }
+    bool inside = false; // a record
+    int status = stand_in_front(container, supervisor, &relayed, &inside);
+    if (WIFSIGNALED(status)) { // killed: its children are ours now
+        const char *directory = ledger_of(container->plan);
+        end_descendants();
+        if (directory != NULL) {
+            ledger_sweep(directory);
+        }
+    }
+    while (container->reports >= 0) {
+        hear(container, &inside);
+    }
+    return exit_status(status);
 }

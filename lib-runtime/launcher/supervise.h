@@ -9,7 +9,8 @@
 
 #include "container.h"
 
-// Runs the container and returns the exit status; `child` is called in the process that becomes the payload.
+// Runs the container and returns the exit status, or has container->failed set when it did not start (`take` only);
+// `child` is called in the process that becomes the payload.
 int run_container(struct container *container, void (*child)(struct container *container));
 
 #endif

@@ -2,6 +2,7 @@
 /** Performs a plan: has the tree made that it asks for, then hands it to its engine. */
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { handOver, type IHandOver } from '../engines/handover.ts';
 import { type ILaunchOptions, launchNamespaces } from '../engines/namespaces.ts';
 import { launchPtrace } from '../engines/ptrace.ts';
 import type { IPlannedStep, Step } from '../engines/steps.ts';
@@ -31,6 +32,8 @@ export interface ILaunchRequest {
   readonly onStarted?: () => void;
   /** Told about what an optional step could not do. */
   readonly onNote?: (text: string) => void;
+  /** This process has nothing to do but to wait for the container, and may become its launcher instead. */
+  readonly handOver?: IHandOver;
 }
 
 /**
@@ -46,6 +49,10 @@ export async function launch(plan: Plan, request: ILaunchRequest): Promise<{ sta
   }
   if (plan.rootfs.kind === 'copy') {
     return launchCopy(plan, plan.rootfs.view, request);
+  }
+  if (request.handOver && plan.engine === 'namespaces' && plan.limits === undefined) {
+    preferAsVictim(process.pid);
+    handOver(plan, request.handOver);
   }
   const { signal, onNote } = request;
   const limits = plan.limits === undefined ? undefined : limitsGroup(plan.limits);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** exec, run, shell, test: ask the user, the host and the image; plan; launch. */
+import { thisCommandLine } from '../../engines/handover.ts';
 import { TEST_SCRIPT } from '../../run/command.ts';
 import { formatPlan } from '../../run/dry-run.ts';
 import { enterPlan, enterSpec } from '../../run/enter.ts';
@@ -9,7 +10,7 @@ import { launch } from '../../run/launch.ts';
 import type { Plan } from '../../run/plan-types.ts';
 import type { IRunSpec } from '../../run/spec.ts';
 import { planOrThrow, start } from '../../run/start.ts';
-import { info, print, warn } from '../output.ts';
+import { info, isDebug, print, warn } from '../output.ts';
 import { instancesDirectory } from './instance.ts';
 import { type IStartValues, openView, prepare, startRequest, wishes } from './prepare.ts';
 
@@ -25,6 +26,7 @@ export async function actionCommand(
   words: readonly string[],
   values: IValues
 ): Promise<number> {
+  const commandLine = thisCommandLine();
   const asked = await wishes(action, words, values);
   const address = instanceOfAddress(imageName);
   const instance = address === undefined ? undefined : await requireInstance(await instancesDirectory(), address);
@@ -37,7 +39,11 @@ export async function actionCommand(
       info('No test script was found in the image');
       return 0;
     }
-    const request = startRequest(prepared, view);
+    const request = {
+      ...startRequest(prepared, view),
+      // What is noted on the way needs us to say it.
+      ...(commandLine && !isDebug() && { handOver: commandLine })
+    };
     const entered = instance && entering(planOrThrow(spec, host, facts, process.env), instance);
     if (values.dryRun) {
       const plan = entered ?? planOrThrow(spec, host, facts, process.env);
