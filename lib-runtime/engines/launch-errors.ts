@@ -79,6 +79,12 @@ const REMEDIES: readonly IRemedy[] = [
     fix: 'Check the image with nbcontainer inspect, or convert it with --compression gzip'
   },
   {
+    op: 'fuse',
+    errno: '*',
+    reason: 'FUSE cannot be used here (see nbcontainer doctor), or the program that serves it does not read this file',
+    fix: 'Add --unsquash: the image is unpacked into the store then'
+  },
+  {
     op: 'ext3',
     errno: ['EAGAIN', 'EWOULDBLOCK'],
     when: text => text.startsWith('lock'),

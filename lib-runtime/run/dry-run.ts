@@ -131,7 +131,7 @@ function octal(mode: number): string {
 function describeRootfs({ rootfs }: Plan): string {
   switch (rootfs.kind) {
     case 'mounted':
-      return 'mounted from the image';
+      return rootfs.server === undefined ? 'mounted from the image' : `the image, served by ${rootfs.server} (FUSE)`;
     case 'tree':
       return `unpacked tree (${rootfs.view}) ${rootfs.directory}`;
     case 'copy':

@@ -16,6 +16,8 @@ export type Identity =
       readonly reason: string;
       /** Ownership is only pretended: there is one id, and package managers ask for more. */
       readonly fakes: boolean;
+      /** Files of other ids than the caller's can be owned inside, so that an image keeps its owners. */
+      readonly severalIds: boolean;
       readonly notes: readonly INote[];
     }
   | { readonly ok: false; readonly reason: string };
@@ -32,7 +34,9 @@ export function isPrivileged(host: IHostFacts): boolean {
 export function callerIdentity(host: IHostFacts, wishes: Wishes): Identity {
   const asked = wishes.fakeroot ? '--fakeroot' : wishes.userNamespace ? '--userns' : undefined;
   const probe = host.probes['user-mount-namespace'];
-  const real = { ok: true, privileged: true, unshare: { op: 'unshare', namespaces: ['mount'] }, fakes: false } as const;
+  const severalIds = host.account.uid === 0 && idCount(host.idMaps?.uid) > 1;
+  const unshared = { op: 'unshare', namespaces: ['mount'] } as const;
+  const real = { ok: true, privileged: true, unshare: unshared, fakes: false, severalIds } as const;
   if (isPrivileged(host) && asked === undefined) {
     return { ...real, reason: 'root with CAP_SYS_ADMIN may mount; no user namespace is needed', notes: [] };
   }
@@ -54,6 +58,7 @@ export function callerIdentity(host: IHostFacts, wishes: Wishes): Identity {
     unshare: { op: 'unshare', namespaces: ['user', 'mount'], ...unshare },
     reason: `${asked === undefined ? 'mounting needs' : `${asked} asks for`} a user namespace; ${reason}`,
     fakes: wishes.fakeroot && kind === 'single',
+    severalIds: kind === 'range' || (kind === 'full' && severalIds),
     notes: []
   };
 }
@@ -126,6 +131,13 @@ function handedOn(map = '0 0 4294967295'): string {
     .map(line => line.trim().split(/\s+/))
     .map(([inside = '0', , count = '1']) => `${inside} ${inside} ${count}`)
     .join('\n');
+}
+
+/** How many ids a map of /proc/PID/uid_map holds. */
+function idCount(map: string | undefined): number {
+  return handedOn(map)
+    .split('\n')
+    .reduce((sum, line) => sum + Number(line.split(' ')[2] ?? 0), 0);
 }
 
 /** After no-new-privileges: what makes package managers content with a single id. */

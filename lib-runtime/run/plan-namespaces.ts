@@ -12,7 +12,7 @@ import type { IMounts, Mount } from './mounts.ts';
 import { type IOverlays, overlaysDenied } from './overlays.ts';
 import type { INamespacesPlan, INote, IRefusal } from './plan-types.ts';
 import { privilegeSteps } from './privileges.ts';
-import { chooseRootfs, stageOf } from './rootfs.ts';
+import { chooseRootfs, type ICircumstances, stageOf } from './rootfs.ts';
 import type { IRunSpec } from './spec.ts';
 import { type IFreshProc, underlaySteps } from './underlay.ts';
 import { chooseWritable, stageBytes, withLayers } from './writable.ts';
@@ -89,7 +89,7 @@ function pivotPlan(input: IPlanInput, identity: IGranted): INamespacesPlan | IRe
     return denied;
   }
   const writable = chooseWritable(spec, host, identity.privileged);
-  const chosen = chooseRootfs(image, host, stage, identity.privileged, false, spec.unsquash);
+  const chosen = chooseRootfs(image, host, stage, circumstances(input, identity, false));
   const rootfs = withLayers(chosen, writable, input.overlays, stage, identity.privileged);
   const underlay = underlaySteps({
     tree: image.tree,
@@ -149,7 +149,7 @@ function inPlacePlan(input: IPlanInput, identity: IGranted, why: string): INames
     return passedOver('in-place', '/bin and /lib of the image lie elsewhere than those of the host, and stay there');
   }
   const tree = merged ? mergedListings(image.tree) : image.tree;
-  const chosen = chooseRootfs(image, host, stage, identity.privileged, merged, spec.unsquash);
+  const chosen = chooseRootfs(image, host, stage, circumstances(input, identity, merged));
   const rootfs = withLayers(chosen, writable, input.overlays, stage, identity.privileged);
   const underlay = underlaySteps({
     tree,
@@ -197,6 +197,12 @@ function inPlacePlan(input: IPlanInput, identity: IGranted, why: string): INames
       ...mounts.notes
     ]
   };
+}
+
+function circumstances({ spec, overlays }: IPlanInput, identity: IGranted, merged: boolean): ICircumstances {
+  const { privileged, severalIds } = identity;
+  const writtenOver = spec.writableTmpfs || overlays?.upper !== undefined;
+  return { privileged, severalIds, merged, unsquash: spec.unsquash, writtenOver };
 }
 
 function opening(identity: IGranted, isolated: IIsolation, stage: string, sizeBytes: number): IPlannedStep[] {

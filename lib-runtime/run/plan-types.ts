@@ -5,8 +5,8 @@ import type { ILimits } from './limits.ts';
 
 /** What must be true of the disk before the launch: the planner asks, images/ provides. */
 export type RootfsDemand =
-  /** The squashfs partition is mounted by the launcher: nothing to prepare. */
-  | { readonly kind: 'mounted' }
+  /** The squashfs partition is mounted by the launcher, with a program that serves it or without: nothing to prepare. */
+  | { readonly kind: 'mounted'; readonly server?: string }
   /** An unpacked tree in the store, in the view (store/layout.ts) that the engine needs. */
   | { readonly kind: 'tree'; readonly view: 'plain' | 'merged' | 'read-only'; readonly directory: string }
   /** A tree of this container's own, made at the launch and removed at the end; `directory` stands for its path. */

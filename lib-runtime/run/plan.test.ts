@@ -38,7 +38,7 @@ describe('a pivot plan', () => {
     ]);
     expect(result.rootfs).toEqual({ kind: 'tree', view: 'plain', directory: '/store/trees/plain' });
     expect(result.notes.map(({ text }) => text)).toEqual([
-      'the image is used from a directory, unpacked once: mounting its squashfs needs root'
+      'the image is used from a directory, unpacked once: mounting its squashfs needs root, and for FUSE there is no squashfuse_ll'
     ]);
   });
 
@@ -55,7 +55,9 @@ describe('a pivot plan', () => {
   ])('takes a tree %s', (_, host, denied, image, why) => {
     const result = namespaces(plan(imageFacts(HELLO, image), BARE, denied, host));
     expect(result.rootfs.kind).toBe('tree');
-    expect(result.notes[0]?.text).toBe(`the image is used from a directory, unpacked once: ${why}`);
+    expect(result.notes[0]?.text).toBe(
+      `the image is used from a directory, unpacked once: ${why}, and for FUSE there is no squashfuse_ll`
+    );
   });
 
   it('uses a directory of the user as it is', () => {

@@ -22,20 +22,24 @@ export function stageOf(host: Pick<IHostFacts, 'runtimeDirectory'>): string {
 /** Compressions that the kernel's squashfs knows (fs/squashfs/decompressor.c). */
 const KERNEL_COMPRESSIONS = new Set(['gzip', 'zlib', 'zstd', 'xz', 'lz4', 'lzo']);
 
-/**
- * Pure. `merged` asks for the view with /bin, /sbin and /lib* below /usr, which only a tree can have; `unsquash` for a
- * tree in any case.
- */
-export function chooseRootfs(
-  image: IImageFacts,
-  host: IHostFacts,
-  stage: string,
-  privileged: boolean,
-  merged: boolean,
-  unsquash = false
-): IRootfs {
+/** What of the rest of the plan decides where the files come from. */
+export interface ICircumstances {
+  /** Real root, with no user namespace. */
+  readonly privileged: boolean;
+  /** Identity's. */
+  readonly severalIds: boolean;
+  /** The view with /bin, /sbin and /lib* below /usr is needed, which only a tree can have. */
+  readonly merged: boolean;
+  /** A tree is wanted in any case. */
+  readonly unsquash: boolean;
+  /** Changes go to an overlay over the image. */
+  readonly writtenOver: boolean;
+}
+
+/** Pure. The kernel's squashfs by a loop device, else a tree that is there, else squashfuse_ll, else a tree. */
+export function chooseRootfs(image: IImageFacts, host: IHostFacts, stage: string, by: ICircumstances): IRootfs {
   const { source } = image;
-  if (merged) {
+  if (by.merged) {
     return {
       demand: { kind: 'tree', view: 'merged', directory: image.trees.merged },
       path: image.trees.merged,
@@ -51,10 +55,13 @@ export function chooseRootfs(
   if (source.kind === 'directory') {
     return { demand: { kind: 'directory', directory: source.directory }, path: source.directory, notes: [] };
   }
-  const denied = unsquash ? '--unsquash was asked for' : whyNotMounted(source.compression, host, privileged);
+  if (by.unsquash) {
+    return tree(image, '--unsquash was asked for');
+  }
+  const { file, offset, size } = source;
+  const mountpoint = `${stage}/image`;
+  const denied = whyNotMounted(source.compression, host, by.privileged);
   if (denied === undefined) {
-    const { file, offset, size } = source;
-    const mountpoint = `${stage}/image`;
     return {
       demand: { kind: 'mounted' },
       path: mountpoint,
@@ -65,10 +72,59 @@ export function chooseRootfs(
       notes: []
     };
   }
+  const server = squashfuse(host);
+  const unserved = by.writtenOver ? whyNotWrittenOver(host, by.severalIds) : undefined;
+  if (server === undefined || unserved !== undefined) {
+    const lacks = host.probes['fuse-mount'].ok ? ', and for FUSE there is no squashfuse_ll' : '';
+    return tree(image, `${denied}${server === undefined ? lacks : `, and ${unserved ?? ''}`}`);
+  }
+  if (image.unpacked) {
+    return tree(image, denied);
+  }
+  return {
+    demand: { kind: 'mounted', server },
+    path: mountpoint,
+    step: {
+      step: squashfuseStep(server, { file, offset }, mountpoint, by.severalIds),
+      reason: `the image's squashfs partition by FUSE: ${denied}`
+    },
+    notes: [{ level: 'info', lasting: true, text: `squashfuse_ll (FUSE) serves the image: ${denied}` }]
+  };
+}
+
+/**
+ * The program that serves squashfs here. The one with many threads alone: the plain `squashfuse` is two to three times
+ * slower at what Python does, and a tree is the better choice.
+ */
+export function squashfuse(host: IHostFacts): string | undefined {
+  return host.probes['fuse-mount'].ok ? host.tools['squashfuse_ll'] : undefined;
+}
+
+/**
+ * The mount of a squashfs at `offset` of a file. Where there is one id only, all files but the caller's belong to
+ * nobody, and whoever runs the container may read what is his: modes are not checked then.
+ */
+export function squashfuseStep(
+  program: string,
+  { file, offset }: { readonly file: string; readonly offset: number },
+  mountpoint: string,
+  severalIds: boolean
+): Step {
+  return {
+    op: 'fuse',
+    program,
+    options: offset === 0 ? '' : `offset=${offset}`,
+    source: file,
+    mountpoint,
+    wishes: severalIds ? ['ro', 'modes'] : ['ro']
+  };
+}
+
+function tree(image: IImageFacts, why: string): IRootfs {
   return {
     demand: { kind: 'tree', view: 'plain', directory: image.trees.plain },
     path: image.trees.plain,
-    notes: [{ level: 'info', lasting: true, text: `the image is used from a directory, unpacked once: ${denied}` }]
+    notes: [{ level: 'info', lasting: true, text: `the image is used from a directory, unpacked once: ${why}` }]
   };
 }
 
@@ -80,4 +136,17 @@ function whyNotMounted(compression: string, host: IHostFacts, privileged: boolea
     return `no loop device can be used here${errnoText(host.probes['loop-device'])}`;
   }
   return KERNEL_COMPRESSIONS.has(compression) ? undefined : `the kernel does not read ${compression} squashfs`;
+}
+
+/** Why files served by FUSE cannot lie below an overlay that takes changes. */
+function whyNotWrittenOver({ kernel }: IHostFacts, severalIds: boolean): string | undefined {
+  if (!severalIds) {
+    return 'with one id, files that FUSE serves could not be changed';
+  }
+  const [major = 0, minor = 0] = kernel.split('.').map(Number);
+  const release = major * 1000 + minor;
+  // apptainer/apptainer#646: the mount succeeds and every change of a file fails, until commit 6a567e920fd0.
+  return release >= 5015 && release < 6005
+    ? `Linux ${major}.${minor} cannot change files that FUSE serves below an overlay`
+    : undefined;
 }

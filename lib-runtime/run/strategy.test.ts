@@ -13,6 +13,7 @@ import { nextStrategy, restrict } from './strategy.ts';
 import { DEBIAN, execSpec, hostFacts, imageFacts, ROOT } from './testing.ts';
 
 const PROOT = { tools: { proot: '/usr/bin/proot' } };
+const SERVED = { tools: { ...PROOT.tools, squashfuse_ll: '/usr/bin/squashfuse_ll' } };
 const SECCOMP: Partial<Record<ProbeName, string>> = {};
 
 /** `pivot /plain`, `ptrace`: how a plan starts and where the image's files come from. */
@@ -45,6 +46,8 @@ describe('the plan after a failure', () => {
   it.each<[Step['op'], string, Partial<IRunSpec>, Partial<IHostFacts>, string]>([
     ['squashfs', 'EAGAIN', {}, {}, 'namespaces pivot tree'],
     ['squashfs', 'EINVAL', {}, {}, 'namespaces pivot tree'],
+    ['squashfs', 'EAGAIN', {}, SERVED, 'namespaces pivot mounted'],
+    ['fuse', 'EIO', {}, { ...SERVED, capabilities: [] }, 'namespaces pivot tree'],
     ['bind', 'EACCES', {}, {}, 'namespaces in-place mounted'],
     ['procfs', 'EPERM', { pid: true }, {}, 'namespaces pivot mounted'],
     ['pivot', 'EPERM', {}, {}, 'namespaces pivot chroot mounted'],

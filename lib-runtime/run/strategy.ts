@@ -27,6 +27,7 @@ const DENIED = ['EPERM', 'EACCES'];
 const UNKNOWN = ['EINVAL', 'ENOSYS', 'ENODEV', 'EOPNOTSUPP'];
 const hasUser = (step: Step): boolean => step.op === 'unshare' && step.namespaces.includes('user');
 const hasHelpers = (step: Step): boolean => step.op === 'unshare' && step.mapHelpers !== undefined;
+const isImage = (step: Step): boolean => step.op === 'fuse' && step.mountpoint !== undefined;
 const bindsOf = (directory: string) => (step: Step) =>
   step.op === 'bind' && (step.source === directory || step.source.startsWith(`${directory}/`));
 
@@ -46,6 +47,8 @@ const ROWS: readonly IRow[] = [
   // No free loop device, a limit on them, a compression that this kernel was built without, a damaged file: our own
   // reader unpacks it, or says what is wrong with it.
   { op: 'squashfs', errno: '*', probes: ['loop-device'] },
+  // No program of that name any more, one that was built without this compression, a damaged file: the same.
+  { op: 'fuse', errno: '*', when: isImage, probes: ['fuse-mount'] },
   { op: 'overlay', errno: [...DENIED, ...UNKNOWN], probes: ['overlay', 'user-overlay'] },
   { op: 'procfs', errno: [...DENIED, ...UNKNOWN], probes: ['fresh-procfs'] },
   { op: 'bind', errno: [...DENIED, ...UNKNOWN], when: bindsOf('/proc'), probes: ['bind-procfs'] },
