@@ -31,10 +31,6 @@ export interface IGatherOptions {
 /** Helpers looked for on PATH, then where systems keep what an ordinary PATH lacks. */
 const TOOLS = [
   'proot',
-  'squashfuse_ll',
-  'squashfuse',
-  'fusermount3',
-  'fusermount',
   'newuidmap',
   'newgidmap',
   'apptainer',
@@ -43,6 +39,10 @@ const TOOLS = [
   'nvidia-smi'
 ];
 const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** Helpers that are of use where FUSE file systems may be mounted; Apptainer's packages bring theirs along. */
+const FUSE_TOOLS = ['squashfuse_ll', 'fuse-overlayfs'];
+const FUSE_PATH = ['/usr/libexec/apptainer/bin', '/usr/local/libexec/apptainer/bin'];
 
 /**
  * Looks at the machine; a few milliseconds once the probes are cached.
@@ -68,7 +68,7 @@ export async function gatherHostFacts(options: IGatherOptions): Promise<IHostFac
     runtimeDirectory,
     // The smaller of what the machine and what our cgroup has left.
     memoryBytes: Math.min(freemem(), process.availableMemory()),
-    tools: findTools(env),
+    tools: findTools(env, probes['fuse-mount'].ok),
     ...(account.uid === 0 && { idMaps: readIdMaps() }),
     ...(await gatherIdentities(account, status.noNewPrivileges, env, options.cwd)),
     workingDirectory: options.cwd,
@@ -122,12 +122,14 @@ async function lookAt(paths: readonly string[]): Promise<IHostFacts['paths']> {
 }
 
 /** Synchronous on purpose: ninety look-ups cost 0.5 ms so, and 8 ms by way of the thread pool. */
-function findTools(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+function findTools(env: Readonly<Record<string, string | undefined>>, fuse: boolean): Record<string, string> {
   const path = env['PATH'] ?? '';
   const directories = [...new Set([...path.split(':').filter(part => part.startsWith('/')), ...SYSTEM_PATH])];
   const found: Record<string, string> = {};
-  for (const name of TOOLS) {
-    const file = directories.map(directory => join(directory, name)).find(candidate => existsSync(candidate));
+  const wanted = fuse ? [...TOOLS, ...FUSE_TOOLS] : TOOLS;
+  for (const name of wanted) {
+    const places = FUSE_TOOLS.includes(name) ? [...directories, ...FUSE_PATH] : directories;
+    const file = places.map(directory => join(directory, name)).find(candidate => existsSync(candidate));
     if (file !== undefined) {
       found[name] = file;
     }
