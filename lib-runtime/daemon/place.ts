@@ -21,7 +21,7 @@ export const LOCK_NAME = 'daemon';
 
 /** @throws ContainerError `permission` when the runtime directory cannot be trusted */
 export async function daemonPlace(env: Readonly<Record<string, string | undefined>>): Promise<IDaemonPlace> {
-  const directory = await ensureRuntimeDirectory(env);
+  const directory = ensureRuntimeDirectory(env);
   return {
     directory,
     socket: join(directory, 'daemon.sock'),

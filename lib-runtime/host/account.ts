@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The calling account, from the system's tables (passwd(5), group(5)) without a shell or another program. */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { IAccount } from './facts.ts';
 
@@ -63,11 +63,18 @@ export function composeAccount(inputs: IAccountInputs): IAccount {
   };
 }
 
-const readText = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
+/** The text of a file of the system; '' where it cannot be read. */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
 
 /** The account of this process (effective ids). */
-export async function readAccount(env: Readonly<Record<string, string | undefined>>): Promise<IAccount> {
-  const [passwd, group] = await Promise.all([readText('/etc/passwd'), readText('/etc/group')]);
+export function readAccount(env: Readonly<Record<string, string | undefined>>): IAccount {
+  const [passwd, group] = [readText('/etc/passwd'), readText('/etc/group')];
   const uid = process.geteuid?.() ?? 0;
   const inputs = { uid, gid: process.getegid?.() ?? 0, groups: process.getgroups?.() ?? [], passwd, group, env };
   if (findPasswdEntry(passwd, uid)) {

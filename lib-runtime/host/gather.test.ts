@@ -46,19 +46,19 @@ describe('runtimeDirectoryCandidates', () => {
 });
 
 describe('ensureRuntimeDirectory', () => {
-  it('makes it 0700 and closes one that was left open', async () => {
-    const path = await ensureRuntimeDirectory({ XDG_RUNTIME_DIR: base });
+  it('makes it 0700 and closes one that was left open', () => {
+    const path = ensureRuntimeDirectory({ XDG_RUNTIME_DIR: base });
     expect(path).toBe(join(base, 'nbcontainer'));
     chmodSync(path, 0o755);
-    await ensureRuntimeDirectory({ XDG_RUNTIME_DIR: base });
+    ensureRuntimeDirectory({ XDG_RUNTIME_DIR: base });
     expect(statSync(path).mode & 0o777).toBe(0o700);
   });
 
-  it('does not follow a symlink that somebody planted', async () => {
+  it('does not follow a symlink that somebody planted', () => {
     const victim = join(base, 'victim');
     mkdirSync(victim, { mode: 0o755 });
     symlinkSync(victim, join(base, 'nbcontainer'));
-    const path = await ensureRuntimeDirectory({ XDG_RUNTIME_DIR: base });
+    const path = ensureRuntimeDirectory({ XDG_RUNTIME_DIR: base });
     expect(path).toBe(`/tmp/nbcontainer-${process.geteuid?.()}`); // the next candidate
     expect(lstatSync(victim).mode & 0o777).toBe(0o755);
     expect(readdirSync(victim)).toEqual([]);

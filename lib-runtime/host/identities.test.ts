@@ -89,10 +89,10 @@ describe('rightsOn', () => {
   });
 });
 
-it('looks at subordinate ids for a user and at an account for root', async () => {
+it('looks at subordinate ids for a user and at an account for root', () => {
   const root = { uid: 0, gid: 0, name: 'root', gecos: '', home: '/root', shell: '/bin/sh', groups: [] };
-  const { unprivileged } = await gatherIdentities(root, false, {}, '/');
+  const { unprivileged } = gatherIdentities(root, false, {}, '/');
   expect(unprivileged?.account.uid).toBeGreaterThanOrEqual(1000);
   expect(unprivileged?.workingDirectory).toEqual({ enter: true, write: false });
-  expect(await gatherIdentities({ ...root, uid: 54321, name: 'nobody-known' }, false, {}, '/')).toEqual({});
+  expect(gatherIdentities({ ...root, uid: 54321, name: 'nobody-known' }, false, {}, '/')).toEqual({});
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Who the caller may be inside a container: ranges of subordinate ids, and an account without rights for root. */
-import { readFile, stat } from 'node:fs/promises';
-import { composeAccount, findPasswdEntry, parseGroups } from './account.ts';
+import { statSync, type Stats } from 'node:fs';
+import { composeAccount, findPasswdEntry, parseGroups, readText } from './account.ts';
 import type { IAccount, IHostFacts, IIdRange, IUnprivileged } from './facts.ts';
 
 /** UID_MIN and UID_MAX of login.defs(5) as Debian has them: accounts of people. */
@@ -84,30 +84,33 @@ export function rightsOn(
   return { enter: (bits & 1) !== 0, write: (bits & 3) === 3 };
 }
 
-const readText = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
+function look(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
 
 /** The two facts, each for whom it is of use: an ordinary user, root. */
-export async function gatherIdentities(
+export function gatherIdentities(
   account: IAccount,
   noNewPrivileges: boolean,
   env: Readonly<Record<string, string | undefined>>,
   cwd: string
-): Promise<Pick<IHostFacts, 'subordinate' | 'unprivileged'>> {
+): Pick<IHostFacts, 'subordinate' | 'unprivileged'> {
   if (account.uid !== 0) {
     if (noNewPrivileges) {
       return {}; // newuidmap is setuid root: it would have no rights
     }
-    const [uids, gids] = await Promise.all([readText('/etc/subuid'), readText('/etc/subgid')]);
-    const uid = findSubordinateRange(uids, account);
-    const gid = findSubordinateRange(gids, account);
+    const uid = findSubordinateRange(readText('/etc/subuid'), account);
+    const gid = findSubordinateRange(readText('/etc/subgid'), account);
     return uid && gid ? { subordinate: { uid, gid } } : {};
   }
-  const [passwd, group] = await Promise.all([readText('/etc/passwd'), readText('/etc/group')]);
-  const directory = await stat(cwd).catch(() => ({ uid: 0, gid: 0, mode: 0 }));
+  const [passwd, group] = [readText('/etc/passwd'), readText('/etc/group')];
+  const directory = look(cwd) ?? { uid: 0, gid: 0, mode: 0 };
   const chosen = chooseUnprivileged({ passwd, group, sudo: env['SUDO_UID'], directory });
-  const hasHome = await stat(chosen.account.home).then(
-    status => status.isDirectory() && status.uid === chosen.account.uid,
-    () => false
-  );
+  const home = look(chosen.account.home);
+  const hasHome = home !== undefined && home.isDirectory() && home.uid === chosen.account.uid;
   return { unprivileged: { ...chosen, hasHome, workingDirectory: rightsOn(directory, chosen.account) } };
 }

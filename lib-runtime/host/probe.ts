@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What this machine permits, found out by trying (launcher/probe.c) and remembered for as long as it holds. */
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { readFile, readlink } from 'node:fs/promises';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { asContainerError } from '../support/errors.ts';
 import { writeFileAtomic } from '../support/atomic.ts';
+import { shortName } from '../support/short-name.ts';
+import { readText } from './account.ts';
 import { type IProbeResult, PROBES, type ProbeName } from './facts.ts';
 
 export type ProbeResults = Readonly<Record<ProbeName, IProbeResult>>;
 
 const PROBE_TIMEOUT_MS = 10_000;
-const run = promisify(execFile);
 
 /** Reads the launcher's `name ok` / `name ERRNO` lines; a probe without a line counts as failed (ENOSYS). */
 export function parseProbes(output: string): ProbeResults {
@@ -25,24 +25,29 @@ export function parseProbes(output: string): ProbeResults {
 }
 
 /** Everything that decides what is permitted: a change of any of it makes a new probe. */
-async function cacheKey(launcher: string): Promise<string> {
-  const text = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
-  const link = (path: string): Promise<string> => readlink(path).catch(() => '');
-  const [boot, user, mounts, label, status, binary] = await Promise.all([
-    text('/proc/sys/kernel/random/boot_id'),
+function cacheKey(launcher: string): string {
+  const link = (path: string): string => {
+    try {
+      return readlinkSync(path);
+    } catch {
+      return '';
+    }
+  };
+  const binary = statSync(launcher, { bigint: true });
+  // The same account may run with and without capabilities, a seccomp filter or no_new_privs in the same namespaces.
+  const rights = readText('/proc/self/status')
+    .split('\n')
+    .filter(line => /^(Cap(Eff|Bnd)|Seccomp|Seccomp_filters|NoNewPrivs):/.test(line));
+  return [
+    launcher,
+    ...[binary.dev, binary.ino, binary.size, binary.mtimeNs, binary.ctimeNs].map(String),
+    readText('/proc/sys/kernel/random/boot_id'),
+    String(process.geteuid?.()),
     link('/proc/self/ns/user'),
     link('/proc/self/ns/mnt'),
-    text('/proc/self/attr/current'),
-    text('/proc/self/status'),
-    readFile(launcher)
-  ]);
-  // The same account may run with and without capabilities, a seccomp filter or no_new_privs in the same namespaces.
-  const rights = status.split('\n').filter(line => /^(Cap(Eff|Bnd)|Seccomp|Seccomp_filters|NoNewPrivs):/.test(line));
-  const hash = createHash('sha256').update(binary);
-  for (const part of [boot, String(process.geteuid?.()), user, mounts, label, ...rights]) {
-    hash.update(`\0${part}`);
-  }
-  return hash.digest('hex');
+    readText('/proc/self/attr/current'),
+    ...rights
+  ].join('\n');
 }
 
 /**
@@ -57,13 +62,13 @@ export async function probeHost(
   options: { readonly fresh?: boolean } = {}
 ): Promise<ProbeResults> {
   try {
-    const key = await cacheKey(launcher);
-    const file = join(runtimeDirectory, `probes-${key.slice(0, 16)}.json`);
-    const known = options.fresh ? undefined : await readCache(file, key);
+    const key = cacheKey(launcher);
+    const file = join(runtimeDirectory, `probes-${shortName(key)}.json`);
+    const known = options.fresh ? undefined : readCache(file, key);
     if (known) {
       return known;
     }
-    const { stdout } = await run(launcher, ['probe'], { timeout: PROBE_TIMEOUT_MS, env: {}, cwd: '/' });
+    const { stdout } = await promisify(execFile)(launcher, ['probe'], { timeout: PROBE_TIMEOUT_MS, env: {}, cwd: '/' });
     const probes = parseProbes(stdout);
     // A cache that cannot be written costs the next start 20 ms, not more.
     await writeFileAtomic(file, JSON.stringify({ key, probes }), { mode: 0o600 }).catch(() => undefined);
@@ -73,9 +78,9 @@ export async function probeHost(
   }
 }
 
-async function readCache(file: string, key: string): Promise<ProbeResults | undefined> {
+function readCache(file: string, key: string): ProbeResults | undefined {
   try {
-    const content = JSON.parse(await readFile(file, 'utf8')) as { key?: unknown; probes?: Partial<ProbeResults> };
+    const content = JSON.parse(readFileSync(file, 'utf8')) as { key?: unknown; probes?: Partial<ProbeResults> };
     const complete = PROBES.every(name => typeof content.probes?.[name]?.ok === 'boolean');
     return content.key === key && complete ? (content.probes as ProbeResults) : undefined;
   } catch {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The node-local directory of stage, ledger, probe results and sockets: 0700, ours, on a short path. */
-import { constants } from 'node:fs';
-import { chmod, lstat, mkdir, open } from 'node:fs/promises';
+import { chmodSync, closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync } from 'node:fs';
 import { ContainerError, errnoOf } from '../support/errors.ts';
 
 /** Sockets below it must stay under 108 bytes. */
@@ -18,13 +17,13 @@ export function runtimeDirectoryCandidates(env: Readonly<Record<string, string |
  * Makes (or finds) the runtime directory and checks that it is a real directory of ours that nobody else may enter.
  * Throws a ContainerError `permission` for one that somebody else has put there.
  */
-export async function ensureRuntimeDirectory(env: Readonly<Record<string, string | undefined>>): Promise<string> {
+export function ensureRuntimeDirectory(env: Readonly<Record<string, string | undefined>>): string {
   const uid = process.geteuid?.() ?? 0;
   const candidates = runtimeDirectoryCandidates(env, uid);
   let problem: ContainerError | undefined;
   for (const path of candidates) {
     try {
-      await claim(path, uid);
+      claim(path, uid);
       return path;
     } catch (error) {
       // XDG_RUNTIME_DIR may be another user's (su), or gone; the one in /tmp is the last word.
@@ -35,15 +34,15 @@ export async function ensureRuntimeDirectory(env: Readonly<Record<string, string
   throw problem ?? unusable(candidates[0] ?? '/tmp', undefined, 'it cannot be made');
 }
 
-async function claim(path: string, uid: number): Promise<void> {
+function claim(path: string, uid: number): void {
   try {
-    await mkdir(path, { mode: 0o700 });
+    mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') {
       throw error;
     }
   }
-  const link = await lstat(path);
+  const link = lstatSync(path);
   if (link.isSymbolicLink() || !link.isDirectory()) {
     throw unusable(path, undefined, 'it is not a directory: somebody may have put it there to mislead you');
   }
@@ -51,17 +50,17 @@ async function claim(path: string, uid: number): Promise<void> {
     throw unusable(path, undefined, `it belongs to another user (uid ${link.uid})`);
   }
   if ((link.mode & 0o077) !== 0) {
-    await chmod(path, 0o700);
+    chmodSync(path, 0o700);
   }
   // What was looked at is what is there: nobody else can rename it in a sticky /tmp, and O_NOFOLLOW would tell.
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  const handle = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
-    const status = await handle.stat();
+    const status = fstatSync(handle);
     if (status.ino !== link.ino || status.dev !== link.dev || (status.mode & 0o077) !== 0) {
       throw unusable(path, undefined, 'it changed while it was looked at');
     }
   } finally {
-    await handle.close();
+    closeSync(handle);
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Directories of the host that a plan asks for (--workdir, --overlay). */
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { asContainerError, errnoOf } from '../support/errors.ts';
 import type { IHostDirectory } from './plan-types.ts';
 
@@ -8,11 +8,11 @@ import type { IHostDirectory } from './plan-types.ts';
  * Makes each that is missing; one that exists stays as it is.
  * @throws ContainerError when one cannot be made.
  */
-export async function makeHostDirectories(directories: readonly IHostDirectory[]): Promise<void> {
+export function makeHostDirectories(directories: readonly IHostDirectory[]): void {
   for (const { path, mode } of directories) {
     try {
-      await mkdir(path);
-      await chmod(path, mode);
+      mkdirSync(path);
+      chmodSync(path, mode);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') {
         throw asContainerError(error, 'launch', `cannot make the directory ${path}`);

@@ -43,7 +43,7 @@ export interface ILaunchRequest {
  * @throws ContainerError `launch`, `exec`, `cancelled`, and what ensureTree throws.
  */
 export async function launch(plan: Plan, request: ILaunchRequest): Promise<{ status: number }> {
-  await makeHostDirectories(plan.hostDirectories ?? []);
+  makeHostDirectories(plan.hostDirectories ?? []);
   if (plan.rootfs.kind === 'tree' && !existsSync(plan.rootfs.directory)) {
     await request.ensureTree(plan.rootfs.view);
   }

@@ -18,7 +18,7 @@ import { instanceWishes, type IStartValues, openView, prepare, startRequest } fr
 
 /** Where the files of run/instances.ts lie. */
 export async function instancesDirectory(): Promise<string> {
-  return join(await ensureRuntimeDirectory(process.env), 'instances');
+  return join(ensureRuntimeDirectory(process.env), 'instances');
 }
 
 /** Starts an instance in the background and returns when its command runs. */
