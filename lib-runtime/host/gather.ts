@@ -28,15 +28,7 @@ export interface IGatherOptions {
 }
 
 /** Helpers looked for on PATH, then where systems keep what an ordinary PATH lacks. */
-const TOOLS = [
-  'proot',
-  'newuidmap',
-  'newgidmap',
-  'apptainer',
-  'singularity',
-  'ldconfig',
-  'nvidia-smi'
-];
+const TOOLS = ['proot', 'newuidmap', 'newgidmap', 'apptainer', 'singularity', 'ldconfig', 'nvidia-smi'];
 const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** Helpers that are of use where FUSE file systems may be mounted; Apptainer's packages bring theirs along. */
