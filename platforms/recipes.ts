@@ -93,6 +93,9 @@ const LACKING = [
   ...['squashfuse', 'squashfuse_ll', 'fuse-overlayfs', 'mksquashfs', 'unsquashfs', 'umoci', 'skopeo']
 ];
 
+/** What `fuse` brings back. */
+const FUSE_PROGRAMS = ['squashfuse', 'squashfuse_ll', 'fuse-overlayfs', 'fusermount3'];
+
 /** What the two times of Colab have in common. */
 const COLAB: Omit<IRecipe, 'summary'> = {
   layout: 'docker',
@@ -263,6 +266,8 @@ export interface IStandInOptions {
   readonly cwd?: string;
   /** Docker's default seccomp profile as well (colab: pivot_root fails then, as fsquillace/junest#247 saw in 2020). */
   readonly dockerSeccomp?: boolean;
+  /** With /dev/fuse and the programs that serve squashfs and overlays, as an administrator may have installed them. */
+  readonly fuse?: boolean;
   /** A root file system to stand on instead of the machine's (platforms/apptainer-root.ts). */
   readonly lower?: string;
 }
@@ -283,7 +288,7 @@ export function standInArguments(recipe: IRecipe, options: IStandInOptions): str
     ...(recipe.denyProcfsMounts ? ['--deny-procfs-mounts'] : []),
     ...(recipe.denyMounts === true ? ['--deny-mounts'] : []),
     ...(recipe.noNewPrivileges === true ? ['--no-new-privileges'] : []),
-    ...(recipe.devFuse ? ['--dev-fuse'] : []),
+    ...(recipe.devFuse || options.fuse === true ? ['--dev-fuse'] : []),
     ...(recipe.ownDev === true ? ['--own-dev'] : []),
     ...(account === undefined ? [] : ['--account', [account.name, account.uid, account.gid, account.home].join(':')]),
     ...(recipe.fileSystems ?? []).flatMap(path => ['--tmpfs', path]),
@@ -291,7 +296,9 @@ export function standInArguments(recipe: IRecipe, options: IStandInOptions): str
     ...(options.lower === undefined ? [] : ['--lower', options.lower]),
     ...recipe.fresh.flatMap(path => ['--fresh', path]),
     // A tree of its own brings what it brings.
-    ...(options.lower === undefined ? recipe.lacks : []).flatMap(name => ['--hide', `/usr/bin/${name}`]),
+    ...(options.lower === undefined ? recipe.lacks : [])
+      .filter(name => options.fuse !== true || !FUSE_PROGRAMS.includes(name))
+      .flatMap(name => ['--hide', `/usr/bin/${name}`]),
     ...recipe.directories.flatMap(path => ['--directory', path]),
     ...(options.readOnlyBinds ?? []).flatMap(path => ['--bind-read-only', path]),
     ...(options.binds ?? []).flatMap(path => ['--bind', path]),

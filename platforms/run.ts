@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * `node platforms/run.ts NAME [--bind PATH] [--docker-seccomp] [--] COMMAND...`: runs COMMAND as that platform would
+ * `node platforms/run.ts NAME [option...] [--] COMMAND...`: runs COMMAND as that platform would
  * and becomes it (execve): its status, its signals, its terminal.
  */
 import { resolve } from 'node:path';
@@ -16,6 +16,7 @@ const USAGE = [
   '',
   '  --bind PATH       let the command write this path of the machine (again for more)',
   "  --docker-seccomp  docker's default seccomp profile as well (colab: no pivot_root)",
+  '  --fuse            with /dev/fuse and squashfuse, as an administrator may install them',
   '',
   'Example: node platforms/run.ts colab -- node lib-runtime/cli/main.ts exec image.sif true',
   ''
@@ -53,11 +54,16 @@ async function main(words: readonly string[]): Promise<void> {
   }
   const { values } = parseArgs({
     args: options,
-    options: { bind: { type: 'string', multiple: true }, 'docker-seccomp': { type: 'boolean' } }
+    options: {
+      bind: { type: 'string', multiple: true },
+      'docker-seccomp': { type: 'boolean' },
+      fuse: { type: 'boolean' }
+    }
   });
   const line = await standInCommand(name, command, {
     binds: (values.bind ?? []).map(path => resolve(path)),
-    ...(values['docker-seccomp'] === true && { dockerSeccomp: true })
+    ...(values['docker-seccomp'] === true && { dockerSeccomp: true }),
+    ...(values.fuse === true && { fuse: true })
   });
   // execve is marked experimental in Node 24; the warning is not for the user of a stand-in.
   process.removeAllListeners('warning');
