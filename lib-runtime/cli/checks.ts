@@ -2,6 +2,8 @@
 /** The rows of `doctor`, as data: what each probe means for somebody who wants to start a container. */
 import type { IHostFacts, ProbeName } from '../host/facts.ts';
 import type { ISurvey } from '../host/survey.ts';
+import { isPrivileged } from '../run/identity.ts';
+import { squashfuse } from '../run/rootfs.ts';
 
 export interface IContext {
   readonly host: IHostFacts;
@@ -38,6 +40,19 @@ const withMounts =
 
 /** Denied by EACCES where other mounts work: a rule about procfs, and not one of ours to get around. */
 const IN_PLACE = withMounts('in-place root: / and /proc stay, the directories of the image are bound over');
+
+/** The kernel mounts a SIF. */
+export function mountsImages(host: IHostFacts): boolean {
+  return isPrivileged(host) && host.probes['loop-device'].ok;
+}
+
+function servesImages(host: IHostFacts): boolean {
+  return squashfuse(host) !== undefined;
+}
+
+function withoutFuse(host: IHostFacts): string {
+  return mountsImages(host) ? 'not needed: loop devices work' : 'a SIF is unpacked once into the store';
+}
 
 function namespaceRemedy({ root, survey }: IContext): string | undefined {
   const { settings } = survey;
@@ -173,21 +188,29 @@ export const CHECKS: readonly ICheck[] = [
     probe: 'loop-device',
     check: 'loop device',
     works: 'a SIF is mounted and starts at once',
-    denied: 'a SIF is unpacked once into the store; later starts use that tree'
+    denied: ({ host }) =>
+      servesImages(host)
+        ? 'squashfuse_ll serves a SIF by FUSE instead'
+        : 'a SIF is unpacked once into the store; later starts use that tree'
   },
   {
     group: DEVICES,
     probe: 'fuse-device',
     check: '/dev/fuse',
-    works: 'FUSE is there (nbcontainer does not use it yet)',
-    denied: 'a SIF is unpacked once into the store'
+    works: 'a program may serve a file system',
+    denied: ({ host }) => withoutFuse(host)
   },
   {
     group: DEVICES,
     probe: 'fuse-mount',
     check: 'FUSE mount',
-    works: 'not used yet',
-    denied: 'a SIF is unpacked once into the store'
+    works: ({ host }) =>
+      mountsImages(host)
+        ? 'not needed for a SIF: loop devices work'
+        : servesImages(host)
+          ? 'squashfuse_ll serves a SIF, which starts at once'
+          : 'would spare the unpacking, with squashfuse_ll',
+    denied: ({ host }) => withoutFuse(host)
   },
   {
     group: DEVICES,

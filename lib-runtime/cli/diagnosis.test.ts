@@ -26,6 +26,7 @@ const MOUNTS: readonly ProbeName[] = ['tmpfs', 'bind', 'bind-procfs', 'fresh-pro
 const NAMESPACES: readonly ProbeName[] = ['user-namespace', 'mount-namespace', 'user-mount-namespace', 'user-full-map'];
 
 const COLAB = hostFacts({ 'bind-procfs': 'EACCES', 'fresh-procfs': 'EACCES', 'loop-device': 'ENOENT' }, ROOT);
+const SERVED = { ...COLAB, tools: { squashfuse_ll: '/usr/bin/squashfuse_ll' } };
 const KAGGLE = hostFacts(all([...NAMESPACES, ...MOUNTS, 'overlay'], 'EPERM'), {
   ...ROOT,
   capabilities: ['CAP_MKNOD', 'CAP_SETUID', 'CAP_SYS_CHROOT'],
@@ -56,6 +57,7 @@ describe('diagnose', () => {
     const findings = diagnose(hostFacts({}, ROOT), around());
     expect(findings.filter(({ outcome }) => outcome === 'denied')).toEqual([]);
     expect(findings.filter(({ remedy }) => remedy !== undefined)).toEqual([]);
+    expect(findings.filter(({ check }) => check === 'squashfuse_ll')).toEqual([]);
   });
 
   const FILTER = around({ seccomp: 'filter' });
@@ -79,6 +81,36 @@ describe('diagnose', () => {
       around(),
       /loop/,
       { by: 'no such device', consequence: 'a SIF is unpacked once into the store; later starts use that tree' }
+    ],
+    [
+      'colab',
+      COLAB,
+      around(),
+      /FUSE mount/,
+      { outcome: 'works', consequence: 'would spare the unpacking, with squashfuse_ll' }
+    ],
+    [
+      'colab',
+      COLAB,
+      around(),
+      /squashfuse_ll/,
+      { outcome: 'absent', remedy: 'install squashfuse: a SIF starts at once then' }
+    ],
+    ['colab with squashfuse', SERVED, around(), /loop/, { consequence: 'squashfuse_ll serves a SIF by FUSE instead' }],
+    [
+      'colab with squashfuse',
+      SERVED,
+      around(),
+      /FUSE mount/,
+      { consequence: 'squashfuse_ll serves a SIF, which starts at once' }
+    ],
+    ['colab with squashfuse', SERVED, around(), /^squashfuse_ll/, { outcome: 'works' }],
+    [
+      'a machine',
+      hostFacts({}, ROOT),
+      around(),
+      /FUSE mount/,
+      { consequence: 'not needed for a SIF: loop devices work' }
     ],
     ['colab', COLAB, around(), /PRoot/, { outcome: 'absent', consequence: 'not needed: the namespaces engine works' }],
     [

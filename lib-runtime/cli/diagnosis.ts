@@ -3,7 +3,8 @@
 import { deniedBy } from '../host/denial.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import type { IPlace, ISurvey } from '../host/survey.ts';
-import { CHECKS, type ICheck, type IContext } from './checks.ts';
+import { squashfuse } from '../run/rootfs.ts';
+import { CHECKS, type ICheck, type IContext, mountsImages } from './checks.ts';
 import { formatBytes } from './output.ts';
 
 export interface IFinding {
@@ -75,6 +76,7 @@ function programs({ host, survey, mounts, root }: IContext): IFinding[] {
           : 'the ptrace engine cannot be used',
       ...(!proot && !mounts && { remedy: 'install the Debian package proot' })
     },
+    ...servers(host, mounts),
     ...(root
       ? []
       : [
@@ -94,6 +96,28 @@ function programs({ host, survey, mounts, root }: IContext): IFinding[] {
               })
           }
         ])
+  ];
+}
+
+/** squashfuse_ll, where a SIF would be served by it. */
+function servers(host: IHostFacts, mounts: boolean): IFinding[] {
+  if (!mounts || mountsImages(host) || !host.probes['fuse-mount'].ok) {
+    return [];
+  }
+  const common = { group: PROGRAMS, check: 'squashfuse_ll' };
+  return [
+    squashfuse(host) === undefined
+      ? {
+          ...common,
+          outcome: 'absent',
+          consequence: 'a SIF is unpacked once into the store',
+          remedy: 'install squashfuse: a SIF starts at once then'
+        }
+      : {
+          ...common,
+          outcome: 'works',
+          consequence: 'a SIF is served by FUSE; --unsquash unpacks it for all later starts'
+        }
   ];
 }
 
