@@ -6,3 +6,4 @@ export function buildLauncher(options?: {
   architectures?: readonly ('x86_64' | 'aarch64')[];
 }): string[];
 export function buildSanitized(force?: boolean): string;
+export function buildChecked(force?: boolean): string;

@@ -29,6 +29,7 @@ const STATIC = [
   '-Wl,--gc-sections',
   '-ffunction-sections'
 ];
+const CHECKED = [...COMMON, '-DCHECKED', '-g', '-O1'];
 const SANITIZE = [...COMMON, '-DSANITIZED', '-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 
 const read = file => readFileSync(join(SOURCES, file));
@@ -116,6 +117,13 @@ export function buildLauncher({ python, force = false, architectures = ['x86_64'
 export function buildSanitized(force = false) {
   const output = join(ROOT, '.cache', 'launcher-sanitize', NAME);
   build(output, ['gcc'], SANITIZE, force);
+  return output;
+}
+
+/** Builds with the host's gcc, dynamic and with debug information, for valgrind; returns the path. */
+export function buildChecked(force = false) {
+  const output = join(ROOT, '.cache', 'launcher-valgrind', NAME);
+  build(output, ['gcc'], CHECKED, force);
   return output;
 }
 

@@ -69,7 +69,7 @@ static void run_helper(const char *helper, const char *name, pid_t pid, const ch
     char text[2048];
     char *arguments[MOST_NUMBERS + 3] = {(char *)helper, number};
     size_t count = 2;
-    int pipes[2];
+    int pipes[2] = {-1, -1};
     snprintf(number, sizeof number, "%d", (int)pid);
     if (reply->error != 0) {
         return;
@@ -88,10 +88,14 @@ static void run_helper(const char *helper, const char *name, pid_t pid, const ch
     if (child < 0) {
         reply->error = errno;
         snprintf(reply->text, sizeof reply->text, "%s: cannot be started", name);
+        close(pipes[0]);
+        close(pipes[1]);
         return;
     }
     if (child == 0) {
         dup2(pipes[1], 2);
+        close(pipes[0]);
+        close(pipes[1]);
         reset_signals();
         execve(helper, arguments, (char *[]){NULL});
         dprintf(2, "%s\n", strerror(errno));
