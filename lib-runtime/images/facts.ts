@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What the planner has to know of an image, read in place: nothing is mounted or unpacked. */
-import { existsSync } from 'node:fs';
 import type { INode, Listings } from '../host/facts.ts';
 import { findObjects, readSifObject } from '../formats/sif/reader.ts';
 import { SifType, type ISif } from '../formats/sif/layout.ts';
@@ -52,8 +51,7 @@ export async function gatherImageFacts(image: ILocalImage, options: IFactsOption
         plain: store.treePath(key, 'plain'),
         merged: store.treePath(key, 'merged'),
         'read-only': store.treePath(key, 'read-only')
-      },
-      unpacked: existsSync(store.treePath(key, 'plain'))
+      }
     };
   } catch (error) {
     throw asContainerError(error, 'read image', `cannot read ${image.path}`);

@@ -46,6 +46,6 @@ export interface IImageFacts {
   readonly tree: Listings;
   /** Paths of the unpacked trees once they exist; where they would be, otherwise. */
   readonly trees: Readonly<Record<'plain' | 'merged' | 'read-only', string>>;
-  /** The plain tree is there. */
+  /** The plain tree is there; looked at for each start (run/start.ts), as the rest may be remembered. */
   readonly unpacked?: boolean;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Plans and launches, and plans anew when a step fails that the probe had found to work. */
+import { existsSync } from 'node:fs';
 import { StepError } from '../engines/launch-errors.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
@@ -15,9 +16,14 @@ export interface IStartRequest extends ILaunchRequest {
   readonly say: (note: INote) => void;
 }
 
+/** With what may have changed since the facts were gathered, at an earlier start even. */
+function asItIs(image: IImageFacts): IImageFacts {
+  return image.source.kind === 'squashfs' ? { ...image, unpacked: existsSync(image.trees.plain) } : image;
+}
+
 /** @throws ContainerError with the refusal's code when nothing can be started here. */
-export function planOrThrow(...question: Parameters<typeof planRun>): Plan {
-  const plan = planRun(...question);
+export function planOrThrow(...[spec, host, image, environment]: Parameters<typeof planRun>): Plan {
+  const plan = planRun(spec, host, asItIs(image), environment);
   if (plan.kind === 'refusal') {
     throw new ContainerError({ step: plan.step ?? 'plan', ...plan });
   }
@@ -52,7 +58,7 @@ export async function start(
       const failed = error instanceof StepError ? error.failed : undefined;
       const restriction = failed && error instanceof StepError ? nextStrategy(failed, error.errno) : undefined;
       const restricted = restriction && restrict(host, restriction);
-      const next = restricted && planRun(spec, restricted, image, environment);
+      const next = restricted && planRun(spec, restricted, asItIs(image), environment);
       if (restricted === undefined || next === undefined || next.kind === 'refusal') {
         throw error;
       }
