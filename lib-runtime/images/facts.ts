@@ -22,11 +22,13 @@ export interface IFactsOptions {
   readonly store: Store;
   /** Absolute paths of the container; every directory on the way to one is listed. */
   readonly pathsOfInterest: readonly string[];
+  /** Told every path of the host that is looked at in an image that is a directory. */
+  readonly onLook?: (path: string) => void;
 }
 
 /** @throws ContainerError `corrupt`, `truncated`, `permission` and what reading the image throws. */
 export async function gatherImageFacts(image: ILocalImage, options: IFactsOptions): Promise<IImageFacts> {
-  const files = await openImageFiles(image.source);
+  const files = await openImageFiles(image.source, options.onLook);
   try {
     const { store, pathsOfInterest } = options;
     const { key, name, path, source } = image;

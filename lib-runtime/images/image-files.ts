@@ -17,10 +17,13 @@ export interface IImageFiles {
   close(): Promise<void>;
 }
 
-/** @throws ContainerError `not-an-image`, `corrupt`, `truncated`, `permission`. The caller closes it. */
-export async function openImageFiles(source: RootfsSource): Promise<IImageFiles> {
+/**
+ * `onLook` is told every path of the host that is looked at; of a squashfs there is but one.
+ * @throws ContainerError `not-an-image`, `corrupt`, `truncated`, `permission`. The caller closes it.
+ */
+export async function openImageFiles(source: RootfsSource, onLook?: (path: string) => void): Promise<IImageFiles> {
   if (source.kind === 'directory') {
-    return new DirectoryFiles(source.directory);
+    return new DirectoryFiles(source.directory, onLook);
   }
   return SquashfsReader.open(source.file, source.offset, source.size);
 }
@@ -89,12 +92,19 @@ export async function readText(files: IImageFiles, path: string, maxBytes: numbe
 
 class DirectoryFiles implements IImageFiles {
   readonly #root: string;
+  readonly #onLook: ((path: string) => void) | undefined;
 
-  constructor(root: string) {
+  constructor(root: string, onLook?: (path: string) => void) {
     this.#root = root;
+    this.#onLook = onLook;
   }
 
-  async lstat(path: string): Promise<ITreeEntry | undefined> {
+  lstat(path: string): Promise<ITreeEntry | undefined> {
+    this.#onLook?.(`${this.#root}/${path}`);
+    return this.#look(path);
+  }
+
+  async #look(path: string): Promise<ITreeEntry | undefined> {
     const full = this.#full(path);
     try {
       const stat = await lstat(full);
@@ -126,13 +136,15 @@ class DirectoryFiles implements IImageFiles {
     }
   }
 
+  /** Entries come and go with a change of their directory; of their modes nothing is made. */
   async list(directory: string): Promise<ITreeEntry[] | undefined> {
+    this.#onLook?.(`${this.#root}/${directory}`);
     try {
       const names = await readdir(this.#full(directory), { encoding: 'buffer' });
       const entries = await Promise.all(
         names.sort(Buffer.compare).map(name => {
           const text = decodeName(name);
-          return this.lstat(directory === '' ? text : `${directory}/${text}`);
+          return this.#look(directory === '' ? text : `${directory}/${text}`);
         })
       );
       return entries.filter(entry => entry !== undefined);

@@ -5,6 +5,7 @@ import type { IHostFacts } from '../../host/facts.ts';
 import { gatherHostFacts } from '../../host/gather.ts';
 import { gatherImageFacts } from '../../images/facts.ts';
 import type { IImageFacts } from '../../images/image.ts';
+import { recallImage, rememberImage } from '../../images/known-images.ts';
 import { openImage } from '../../images/open.ts';
 import { copyImage, ensureTree } from '../../images/unpack.ts';
 import { readEnvFile } from '../../run/env-file.ts';
@@ -32,7 +33,8 @@ export interface IPrepared {
   readonly spec: IRunSpec;
   readonly host: IHostFacts;
   readonly facts: IImageFacts;
-  readonly store: Store;
+  /** Opened when it is asked for: most starts need nothing of it. */
+  readonly store: () => Promise<Store>;
 }
 
 type View = Awaited<ReturnType<typeof progressView>>;
@@ -65,7 +67,7 @@ export async function instanceWishes(
   return { ...asked, spec: { ...asked.spec, pid: !noPid, instance: { name, keeps: true } } };
 }
 
-/** Asks the host and the image at once: they know nothing of each other. */
+/** Asks the host, then the image, unless an earlier start did and nothing has changed. */
 export async function prepare(
   { spec, gpu, rocm }: IGpuChoice,
   imageName: string,
@@ -74,21 +76,21 @@ export async function prepare(
 ): Promise<IPrepared> {
   const cwd = process.cwd();
   const { env } = process;
-  const openedStore = openStore();
   const drivers = { ...(gpu !== undefined && { gpu }), ...(rocm !== undefined && { rocm }) };
-  const [store, image, host] = await Promise.all([
-    openedStore,
-    openedStore.then(store =>
-      openImage(imageName, { store, plainHttp: plainHttp(values.https, env), onProgress: view.listener })
-    ),
-    gatherHostFacts({ env, cwd, paths: hostPaths(spec, env, cwd), ...drivers })
-  ]);
-  return {
-    spec,
-    host,
-    facts: await gatherImageFacts(image, { store, pathsOfInterest: imagePaths(spec, host) }),
-    store
-  };
+  const host = await gatherHostFacts({ env, cwd, paths: hostPaths(spec, env, cwd), ...drivers });
+  const { runtimeDirectory } = host;
+  const question = { text: imageName, cwd, env, runtimeDirectory, pathsOfInterest: imagePaths(spec, host) };
+  const known = recallImage(question);
+  if (known !== undefined) {
+    return { spec, host, facts: known, store: () => openStore() };
+  }
+  const store = await openStore();
+  const request = { store, plainHttp: plainHttp(values.https, env), onProgress: view.listener };
+  const image = await openImage(imageName, request);
+  const looked = new Set<string>();
+  const facts = await gatherImageFacts(image, { ...question, store, onLook: path => looked.add(path) });
+  rememberImage(question, facts, looked);
+  return { spec, host, facts, store: () => Promise.resolve(store) };
 }
 
 /** Unpacks and copies with a bar, and says so. */
@@ -100,11 +102,11 @@ export function startRequest(
     say: note => (isNews(note, host.runtimeDirectory) ? (note.level === 'warning' ? warn : info) : debug)(note.text),
     ensureTree: async treeView => {
       info('Unpacking the image once; later starts use the same tree');
-      await ensureTree(facts, treeView, { store, onProgress: view.listener });
+      await ensureTree(facts, treeView, { store: await store(), onProgress: view.listener });
       view.stop();
     },
     copyImage: async treeView => {
-      const copy = await copyImage(facts, treeView, { store, onProgress: view.listener });
+      const copy = await copyImage(facts, treeView, { store: await store(), onProgress: view.listener });
       view.stop();
       info(`The writable copy of the image takes ${formatBytes(copy.bytes)} until the end`);
       copy.notes.forEach(warn);
