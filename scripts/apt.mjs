@@ -18,6 +18,7 @@ const PACKAGES = [
   { name: 'proot', level: 'test', why: 'the ptrace engine' },
   { name: 'bubblewrap', level: 'test', why: 'the runner we time ours against' },
   { name: 'busybox-static', level: 'test', why: 'test images without a Debian in them' },
+  { name: 'valgrind', level: 'test', why: 'looks for leaks in the launcher (npm run test:all)' },
   { name: 'qemu-user-static', level: 'test', why: 'runs the arm64 launcher' },
   { name: 'chromium', level: 'test', why: 'browser tests' },
   { name: 'fonts-dejavu-core', level: 'test', why: 'letters in that browser' }
