@@ -29,7 +29,10 @@ describe('encodePlan', () => {
     [{ op: 'private' }, ['private']],
     [{ op: 'stage', stage: '/s', sizeBytes: 5e9 }, ['stage', '/s', '5000000000']],
     [{ op: 'squashfs', image: '/i', offset: 45056, size: 9, mountpoint: '/m' }, ['squashfs', '/i', '45056', '9', '/m']],
-    [{ op: 'ext3', image: '/i', mountpoint: '/m', readOnly: true }, ['ext3', '/i', '/m', '1']],
+    [
+      { op: 'ext3', image: '/i', offset: 4096, size: 7, mountpoint: '/m', readOnly: true },
+      ['ext3', '/i', '4096', '7', '/m', '1']
+    ],
     [{ op: 'overlay', lower: ['/a', '/b'], userxattr: true }, ['overlay', '2', '/a', '/b', '', '', '1']],
     [
       { op: 'overlay', lower: ['/a'], upper: '/u', work: '/w', userxattr: false },

@@ -40,7 +40,7 @@ function operands(step: Step): readonly string[] {
     case 'squashfs':
       return [step.image, String(step.offset), String(step.size), step.mountpoint];
     case 'ext3':
-      return [step.image, step.mountpoint, flag(step.readOnly)];
+      return [step.image, String(step.offset), String(step.size), step.mountpoint, flag(step.readOnly)];
     case 'fuse':
       return [step.program, step.options, step.source, step.mountpoint ?? '', ...list(step.wishes)];
     case 'overlay':

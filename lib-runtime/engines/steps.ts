@@ -30,7 +30,7 @@ export type Step =
    * `sizeBytes`, as the root under construction, and the empty directories `stage/image`, `stage/upper`, `stage/work`.
    */
   | { readonly op: 'stage'; readonly stage: string; readonly sizeBytes: number }
-  /** Mounts a squashfs partition of a file through a loop device, read-only, on `mountpoint` (host path). */
+  /** Mounts a squashfs partition of a file through a loop device, read-only, on `mountpoint` (host path, made). */
   | {
       readonly op: 'squashfs';
       readonly image: string;
@@ -39,10 +39,18 @@ export type Step =
       readonly mountpoint: string;
     }
   /**
-   * Mounts a file with an ext3 (or ext4) file system through a loop device on `mountpoint` (host path, made), with the
+   * Mounts an ext3 (or ext4) file system in a file through a loop device on `mountpoint` (host path, made), with the
    * directories `upper` and `work` in it when it can be written to. EWOULDBLOCK when another container writes it.
    */
-  | { readonly op: 'ext3'; readonly image: string; readonly mountpoint: string; readonly readOnly: boolean }
+  | {
+      readonly op: 'ext3';
+      readonly image: string;
+      readonly offset: number;
+      /** 0: up to the end of the file. */
+      readonly size: number;
+      readonly mountpoint: string;
+      readonly readOnly: boolean;
+    }
   /**
    * Mounts a FUSE file system on `mountpoint` (host path below the stage, made), or without one on the root under
    * construction. `program -f -o OPTIONS SOURCE` serves it: started by the supervisor, outside of the container but for

@@ -91,24 +91,6 @@ static void close_both(int file, int loop) {
     errno = kept;
 }
 
-int step_squashfs(struct container *container, const struct operand *operands) {
-    char device[32];
-    const char *image = operands[0].text;
-    int file = open(image, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        return fail(container, "open %s", image);
-    }
-    int result = 0;
-    int loop = attach_loop(file, operands[1].number, operands[2].number, true, device);
-    if (loop < 0) {
-        result = fail(container, "attach %s to a loop device", image);
-    } else if (mount(device, operands[3].text, "squashfs", MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0) {
-        result = fail(container, "mount the squashfs partition of %s", image);
-    }
-    close_both(file, loop);
-    return result;
-}
-
 static int make_directory(struct container *container, const char *parent, const char *name) {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/%s", parent, name) >= (int)sizeof path) {
@@ -118,11 +100,31 @@ static int make_directory(struct container *container, const char *parent, const
     return mkdir(path, 0755) < 0 && errno != EEXIST ? fail(container, "mkdir %s", path) : 0;
 }
 
+int step_squashfs(struct container *container, const struct operand *operands) {
+    char device[32];
+    const char *image = operands[0].text;
+    int file = open(image, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return fail(container, "open %s", image);
+    }
+    int result = 0;
+    int loop = -1;
+    if (make_directory(container, operands[3].text, "") < 0) {
+        result = -1;
+    } else if ((loop = attach_loop(file, operands[1].number, operands[2].number, true, device)) < 0) {
+        result = fail(container, "attach %s to a loop device", image);
+    } else if (mount(device, operands[3].text, "squashfs", MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0) {
+        result = fail(container, "mount the squashfs partition of %s", image);
+    }
+    close_both(file, loop);
+    return result;
+}
+
 int step_ext3(struct container *container, const struct operand *operands) {
     char device[32];
     const char *image = operands[0].text;
-    const char *mountpoint = operands[1].text;
-    bool read_only = operands[2].number != 0;
+    const char *mountpoint = operands[3].text;
+    bool read_only = operands[4].number != 0;
     int file = open(image, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
     if (file < 0) {
         return fail(container, "open %s", image);
@@ -134,7 +136,7 @@ int step_ext3(struct container *container, const struct operand *operands) {
         result = fail(container, "lock %s", image);
     } else if (make_directory(container, mountpoint, "") < 0) {
         result = -1;
-    } else if ((loop = attach_loop(file, 0, 0, read_only, device)) < 0) {
+    } else if ((loop = attach_loop(file, operands[1].number, operands[2].number, read_only, device)) < 0) {
         result = fail(container, "attach %s to a loop device", image);
     } else {
         unsigned long flags = MS_NOSUID | MS_NODEV | (read_only ? MS_RDONLY : 0);

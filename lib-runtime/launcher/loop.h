@@ -7,7 +7,7 @@
 
 int step_squashfs(struct container *container, const struct operand *operands);
 
-// An overlay image: mounted on a directory that is made, with the directories upper and work when it can be written to.
+// An overlay image (at an offset of a file): mounted on a directory that is made, with the directories upper and work when it can be written to.
 // EWOULDBLOCK when another container uses it.
 int step_ext3(struct container *container, const struct operand *operands);
 

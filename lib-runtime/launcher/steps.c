@@ -24,7 +24,7 @@ static const struct operation OPERATIONS[] = {
     {"private", "", step_private},
     {"stage", "sn", step_stage},
     {"squashfs", "snns", step_squashfs},
-    {"ext3", "ssn", step_ext3},
+    {"ext3", "snnsn", step_ext3},
     {"fuse", "ssssl", step_fuse},
     {"overlay", "lssn", step_overlay},
     {"mkdir", "sn", step_mkdir},

@@ -59,7 +59,7 @@ function words(step: Step): string[] {
     case 'squashfs':
       return ['squashfs', `${step.image}@${step.offset}`, step.mountpoint];
     case 'ext3':
-      return ['ext3', step.image, step.mountpoint, step.readOnly ? 'ro' : ''];
+      return ['ext3', at(step.image, step.offset), step.mountpoint, step.readOnly ? 'ro' : ''];
     case 'fuse':
       return ['fuse', step.program, step.options, step.source, step.mountpoint ?? '/', step.wishes.join(',')];
     case 'overlay':
@@ -122,6 +122,10 @@ function words(step: Step): string[] {
     case 'no-new-privileges':
       return [step.op];
   }
+}
+
+function at(file: string, offset: number): string {
+  return offset === 0 ? file : `${file}@${offset}`;
 }
 
 function octal(mode: number): string {

@@ -77,12 +77,23 @@ describe('--overlay', () => {
 });
 
 describe('--overlay of an ext3 image', () => {
-  const image = (readOnly: boolean) => ({ path: '/o/image.ext3', readOnly, image: 'ext3' as const });
+  const image = (readOnly: boolean, offset = 0, size = 0) => ({
+    path: '/o/image.ext3',
+    readOnly,
+    image: { fileSystem: 'ext3' as const, offset, size }
+  });
   const MOUNT = '/run/nbc/stage/overlay-1';
 
   it('is mounted first and gets the changes', () => {
     const { steps, step } = overlay(planned({ overlays: [ro('/o/b'), image(false)] }, {}, ROOT));
-    expect(steps).toContainEqual({ op: 'ext3', image: '/o/image.ext3', mountpoint: MOUNT, readOnly: false });
+    expect(steps).toContainEqual({
+      op: 'ext3',
+      image: '/o/image.ext3',
+      offset: 0,
+      size: 0,
+      mountpoint: MOUNT,
+      readOnly: false
+    });
     expect(step).toMatchObject({ upper: `${MOUNT}/upper`, work: `${MOUNT}/work`, userxattr: false });
     expect(steps.findIndex(({ op }) => op === 'ext3')).toBeLessThan(steps.findIndex(({ op }) => op === 'overlay'));
   });
@@ -100,6 +111,64 @@ describe('--overlay of an ext3 image', () => {
     ['root without loop devices', { 'loop-device': 'ENOENT' }, ROOT, 'no loop device can be used here (ENOENT)']
   ])('is refused for %s', (_, denied, more, reason) => {
     expect(planned({ overlays: [image(false)] }, denied, more)).toMatchObject({
+      kind: 'refusal',
+      code: 'refused',
+      reason
+    });
+  });
+});
+
+describe('--overlay of a squashfs image', () => {
+  const layer = (readOnly: boolean, more = {}) => ({
+    path: '/o/image.ext3',
+    readOnly,
+    image: { fileSystem: 'squashfs' as const, offset: 4096, size: 8192, ...more }
+  });
+  const MOUNT = '/run/nbc/stage/overlay-0';
+  const SERVED = { tools: { squashfuse_ll: '/usr/bin/squashfuse_ll' } };
+  const POINTS = '/run/nbc/stage/root';
+  const find = (plan: ReturnType<typeof planned>) =>
+    overlay(plan).steps.find(step => 'mountpoint' in step && step.mountpoint === MOUNT);
+
+  it('is a layer itself, and only read', () => {
+    const plan = planned({ overlays: [layer(false), rw('/o/a')] }, {}, ROOT);
+    expect(find(plan)).toEqual({ op: 'squashfs', image: '/o/image.ext3', offset: 4096, size: 8192, mountpoint: MOUNT });
+    expect(overlay(plan).step).toMatchObject({
+      lower: [MOUNT, '/run/nbc/stage/image', POINTS],
+      upper: '/o/a/upper'
+    });
+    expect((plan as Plan).notes).toContainEqual({
+      level: 'warning',
+      text: 'Overlay image /o/image.ext3 is not writable, proceeding with read-only'
+    });
+    const quiet = planned({ overlays: [layer(true)] }, {}, ROOT) as Plan;
+    expect(quiet.notes.map(({ text }) => text).join()).not.toContain('Overlay image');
+  });
+
+  it('is served where it cannot be mounted', () => {
+    const plan = planned({ overlays: [layer(true)] }, {}, SERVED);
+    expect(find(plan)).toMatchObject({ op: 'fuse', options: 'offset=4096', source: '/o/image.ext3', wishes: ['ro'] });
+    expect(overlay(plan).step).toMatchObject({ lower: [MOUNT, '/run/nbc/stage/image', POINTS] });
+  });
+
+  it('says when changes cannot reach its files', () => {
+    const plan = planned({ overlays: [layer(true), rw('/o/a')] }, {}, { ...SERVED, kernel: '6.8.0' });
+    expect((plan as Plan).notes.map(({ text }) => text)).toContain(
+      '--overlay /o/image.ext3: its own files stay as they are: with one id, files that FUSE serves could not be changed'
+    );
+  });
+
+  it.each([
+    ['a user', {}, {}, 'mounting its squashfs needs root, and for FUSE there is no squashfuse_ll'],
+    ['a user without FUSE', { 'fuse-mount': 'ENOENT' }, SERVED, 'mounting its squashfs needs root'],
+    [
+      'root without loop devices',
+      { 'loop-device': 'EPERM', 'fuse-mount': 'EPERM' },
+      ROOT,
+      'no loop device can be used here (EPERM)'
+    ]
+  ])('is refused for %s', (_, denied, more, reason) => {
+    expect(planned({ overlays: [layer(true)] }, denied, more)).toMatchObject({
       kind: 'refusal',
       code: 'refused',
       reason

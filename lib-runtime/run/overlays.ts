@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * --overlay DIR[:ro]: directories whose changes lie over the image, laid out as Apptainer does (`upper` and `work`
- * inside). Pure.
+ * --overlay PATH[:ro]: directories and ext3 images whose changes lie over the image, laid out as Apptainer does (`upper`
+ * and `work` inside), and squashfs images, whose root is the layer. Pure.
  */
 import type { IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import { errnoText } from './identity.ts';
 import { hostPath } from './mounts.ts';
-import type { IHostDirectory, IRefusal } from './plan-types.ts';
-import { stageOf } from './rootfs.ts';
-import type { IRunSpec } from './spec.ts';
+import type { IHostDirectory, INote, IRefusal } from './plan-types.ts';
+import { type ICircumstances, squashfsLayer, stageOf } from './rootfs.ts';
+import type { IOverlay, IRunSpec } from './spec.ts';
 
 /** Host directories, uppermost first. */
 export interface IOverlays {
@@ -19,9 +19,17 @@ export interface IOverlays {
   readonly upper?: string;
   readonly work?: string;
   /** Images to mount first: those of `lower`, `upper` and `work` that lie below a mountpoint. */
-  readonly images: readonly { readonly path: string; readonly mountpoint: string; readonly readOnly: boolean }[];
+  readonly images: readonly ILayerImage[];
   /** Made before the start. */
   readonly hostDirectories: readonly IHostDirectory[];
+  readonly notes: readonly INote[];
+}
+
+interface ILayerImage {
+  readonly path: string;
+  readonly mountpoint: string;
+  readonly readOnly: boolean;
+  readonly image: NonNullable<IOverlay['image']>;
 }
 
 /** Host paths that chooseOverlays asks about. */
@@ -36,19 +44,30 @@ export function chooseOverlays(spec: IRunSpec, host: IHostFacts): IOverlays | IR
   if (spec.overlays.length === 0) {
     return undefined;
   }
-  const overlays = spec.overlays.map(({ path, readOnly, image }, at) => ({
-    path: hostPath(path, host.workingDirectory),
-    readOnly,
-    ...(image !== undefined && { mountpoint: `${stageOf(host)}/overlay-${at}` })
-  }));
-  for (const { path, mountpoint } of overlays) {
+  const notes: INote[] = [];
+  const overlays = spec.overlays.map(({ path, readOnly, image }, at) => {
+    const full = hostPath(path, host.workingDirectory);
+    if (image?.fileSystem === 'squashfs' && !readOnly) {
+      const text = `Overlay image ${path} is not writable, proceeding with read-only`;
+      notes.push({ level: 'warning', text });
+    }
+    return image === undefined
+      ? { path: full, readOnly }
+      : {
+          path: full,
+          readOnly: readOnly || image.fileSystem === 'squashfs',
+          image,
+          mountpoint: `${stageOf(host)}/overlay-${at}`
+        };
+  });
+  for (const { path, image } of overlays) {
     const type = host.paths[path]?.type;
-    if (type !== 'directory' && (type === undefined || mountpoint === undefined)) {
+    if (type !== 'directory' && (type === undefined || image === undefined)) {
       const missing = type === undefined;
       return refusal(
         missing ? 'not-found' : 'usage',
         path,
-        missing ? `the host has no ${path}` : 'it is neither a directory nor an ext3 image',
+        missing ? `the host has no ${path}` : 'it is neither a directory nor an image (ext3, squashfs, SIF)',
         missing ? 'Make the directory first, or an image with nbcontainer overlay create' : 'Use a directory'
       );
     }
@@ -63,32 +82,42 @@ export function chooseOverlays(spec: IRunSpec, host: IHostFacts): IOverlays | IR
   }
   const lower = overlays
     .filter(({ readOnly }) => readOnly)
-    .map(({ path, mountpoint }) => {
-      const inside = mountpoint !== undefined || host.paths[`${path}/upper`]?.type === 'directory';
-      return inside ? `${mountpoint ?? path}/upper` : path;
+    .map(({ path, mountpoint, image }) => {
+      const holdsUpper = image?.fileSystem === 'ext3' || host.paths[`${path}/upper`]?.type === 'directory';
+      return `${mountpoint ?? path}${holdsUpper ? '/upper' : ''}`;
     })
     .reverse();
-  const images = overlays.flatMap(({ path, mountpoint, readOnly }) =>
-    mountpoint === undefined ? [] : [{ path, mountpoint, readOnly }]
+  const images = overlays.flatMap(({ path, mountpoint, image, readOnly }) =>
+    image === undefined ? [] : [{ path, mountpoint, image, readOnly }]
   );
   if (writable === undefined) {
-    return { kind: 'overlays', lower, images, hostDirectories: [] };
+    return { kind: 'overlays', lower, images, hostDirectories: [], notes };
   }
   const base = writable.mountpoint ?? writable.path;
   const [upper, work] = [`${base}/upper`, `${base}/work`];
   const made = writable.mountpoint === undefined ? [upper, work] : [];
   const hostDirectories = made.map(path => ({ path, mode: 0o755 }));
-  return { kind: 'overlays', lower, upper, work, images, hostDirectories };
+  return { kind: 'overlays', lower, upper, work, images, hostDirectories, notes };
 }
 
 /** Why the layers cannot be mounted on this machine; undefined where they can. */
-export function overlaysDenied(spec: IRunSpec, host: IHostFacts, privileged: boolean): IRefusal | undefined {
-  const probe = host.probes[privileged ? 'overlay' : 'user-overlay'];
-  const image = spec.overlays.find(overlay => overlay.image !== undefined);
+export function overlaysDenied(
+  overlays: IOverlays | undefined,
+  spec: IRunSpec,
+  host: IHostFacts,
+  by: IMounter
+): IRefusal | undefined {
+  const probe = host.probes[by.privileged ? 'overlay' : 'user-overlay'];
   const loop = host.probes['loop-device'];
-  if (image !== undefined && (!privileged || !loop.ok)) {
-    const why = privileged ? `no loop device can be used here${errnoText(loop)}` : 'mounting an image needs root';
-    return refusal('refused', image.path, why, 'Use a directory for --overlay');
+  for (const layer of overlays?.images ?? []) {
+    if (layer.image.fileSystem === 'ext3' && (!by.privileged || !loop.ok)) {
+      const why = by.privileged ? `no loop device can be used here${errnoText(loop)}` : 'mounting an image needs root';
+      return refusal('refused', layer.path, why, 'Use a directory for --overlay');
+    }
+    const mount = layerStep(layer, host, by);
+    if ('denied' in mount) {
+      return refusal('refused', layer.path, mount.denied, 'Unpack it into a directory, or install squashfuse');
+    }
   }
   if (spec.overlays.length === 0 || probe.ok) {
     return undefined;
@@ -141,12 +170,22 @@ export function overlaysStep(
   };
 }
 
+/** Who mounts. */
+type IMounter = Pick<ICircumstances, 'privileged' | 'severalIds'>;
+
+function layerStep({ path, mountpoint, readOnly, image }: ILayerImage, host: IHostFacts, by: IMounter) {
+  const { fileSystem, offset, size } = image;
+  return fileSystem === 'ext3'
+    ? { step: { op: 'ext3', image: path, offset, size, mountpoint, readOnly } as const }
+    : squashfsLayer({ file: path, offset, size }, mountpoint, host, by);
+}
+
 /** The mounts of the images. */
-export function overlayImages({ images }: IOverlays): IPlannedStep[] {
-  return images.map(({ path, mountpoint, readOnly }) => ({
-    step: { op: 'ext3', image: path, mountpoint, readOnly },
-    reason: `--overlay ${path}`
-  }));
+export function overlayImages({ images }: IOverlays, host: IHostFacts, by: IMounter): IPlannedStep[] {
+  return images.flatMap(layer => {
+    const mount = layerStep(layer, host, by);
+    return 'step' in mount ? [{ step: mount.step, reason: `--overlay ${layer.path}` }] : [];
+  });
 }
 
 function refusal(code: IRefusal['code'], path: string, reason: string, fix: string): IRefusal {

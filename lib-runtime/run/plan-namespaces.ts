@@ -84,13 +84,13 @@ function pivotPlan(input: IPlanInput, identity: IGranted): INamespacesPlan | IRe
   const showsProc = input.mounts.mounts.some(({ purpose }) => purpose === 'proc');
   const isolated = isolation(spec, host, 'pivot', showsProc);
   const mounts = isolated.freshProc ? { ...input.mounts, mounts: input.mounts.mounts.map(freshProc) } : input.mounts;
-  const denied = overlaysDenied(spec, host, identity.privileged);
+  const denied = overlaysDenied(input.overlays, spec, host, identity);
   if (denied !== undefined) {
     return denied;
   }
   const writable = chooseWritable(spec, host, identity.privileged);
   const chosen = chooseRootfs(image, host, stage, circumstances(input, identity, false));
-  const rootfs = withLayers(chosen, writable, input.overlays, stage, identity.privileged);
+  const rootfs = withLayers(chosen, writable, input.overlays, host, identity);
   const underlay = underlaySteps({
     tree: image.tree,
     rootfs: rootfs.path,
@@ -139,7 +139,7 @@ function inPlacePlan(input: IPlanInput, identity: IGranted, why: string): INames
   if (needed.kind === 'impossible') {
     return passedOver('in-place', needed.reason);
   }
-  const denied = overlaysDenied(spec, host, identity.privileged);
+  const denied = overlaysDenied(input.overlays, spec, host, identity);
   if (denied !== undefined) {
     return denied;
   }
@@ -150,7 +150,7 @@ function inPlacePlan(input: IPlanInput, identity: IGranted, why: string): INames
   }
   const tree = merged ? mergedListings(image.tree) : image.tree;
   const chosen = chooseRootfs(image, host, stage, circumstances(input, identity, merged));
-  const rootfs = withLayers(chosen, writable, input.overlays, stage, identity.privileged);
+  const rootfs = withLayers(chosen, writable, input.overlays, host, identity);
   const underlay = underlaySteps({
     tree,
     rootfs: rootfs.path,

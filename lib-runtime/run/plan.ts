@@ -83,7 +83,13 @@ export function planRun(
     ...(spec.instance?.keeps && { hold: hold(command.idle !== true) }),
     execution: { argv: [...inside.prefix, ...command.argv], environment: inside.variables }
   };
-  const notes = [...settled, ...command.notes, ...inside.notes, ...privilegeNotes(spec, insideAccount(spec, host).uid)];
+  const notes = [
+    ...settled,
+    ...(overlays?.notes ?? []),
+    ...command.notes,
+    ...inside.notes,
+    ...privilegeNotes(spec, insideAccount(spec, host).uid)
+  ];
   const reasons: IPassedOver[] = [];
   if (spec.engine !== 'ptrace') {
     const result = spec.root === 'chroot' ? chrootPlan(input) : namespacesPlan(input);

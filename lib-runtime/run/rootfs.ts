@@ -75,8 +75,7 @@ export function chooseRootfs(image: IImageFacts, host: IHostFacts, stage: string
   const server = squashfuse(host);
   const unserved = by.writtenOver ? whyNotWrittenOver(host, by.severalIds) : undefined;
   if (server === undefined || unserved !== undefined) {
-    const lacks = host.probes['fuse-mount'].ok ? ', and for FUSE there is no squashfuse_ll' : '';
-    return tree(image, `${denied}${server === undefined ? lacks : `, and ${unserved ?? ''}`}`);
+    return tree(image, `${denied}${server === undefined ? withoutServer(host) : `, and ${unserved ?? ''}`}`);
   }
   if (image.unpacked) {
     return tree(image, denied);
@@ -120,6 +119,29 @@ export function squashfuseStep(
   };
 }
 
+/** The mount of a squashfs that cannot be unpacked instead: a layer of --overlay. */
+export function squashfsLayer(
+  source: { readonly file: string; readonly offset: number; readonly size: number },
+  mountpoint: string,
+  host: IHostFacts,
+  { privileged, severalIds }: Pick<ICircumstances, 'privileged' | 'severalIds'>
+): { readonly step: Step } | { readonly denied: string } {
+  const denied = whyNotMounted('zstd', host, privileged);
+  const server = squashfuse(host);
+  if (denied === undefined) {
+    const { file, offset, size } = source;
+    return { step: { op: 'squashfs', image: file, offset, size, mountpoint } };
+  }
+  return server === undefined
+    ? { denied: `${denied}${withoutServer(host)}` }
+    : { step: squashfuseStep(server, source, mountpoint, severalIds) };
+}
+
+/** The second half of a sentence on what was denied. */
+function withoutServer({ probes }: IHostFacts): string {
+  return probes['fuse-mount'].ok ? ', and for FUSE there is no squashfuse_ll' : '';
+}
+
 function tree(image: IImageFacts, why: string): IRootfs {
   return {
     demand: { kind: 'tree', view: 'plain', directory: image.trees.plain },
@@ -138,8 +160,8 @@ function whyNotMounted(compression: string, host: IHostFacts, privileged: boolea
   return KERNEL_COMPRESSIONS.has(compression) ? undefined : `the kernel does not read ${compression} squashfs`;
 }
 
-/** Why files served by FUSE cannot lie below an overlay that takes changes. */
-function whyNotWrittenOver({ kernel }: IHostFacts, severalIds: boolean): string | undefined {
+/** Why files served by FUSE cannot be changed by way of an overlay over them; undefined where they can. */
+export function whyNotWrittenOver({ kernel }: IHostFacts, severalIds: boolean): string | undefined {
   if (!severalIds) {
     return 'with one id, files that FUSE serves could not be changed';
   }

@@ -11,8 +11,15 @@ export interface IBind {
 export interface IOverlay {
   readonly path: string;
   readonly readOnly: boolean;
-  /** The path is a file with an ext3 file system in it; else it has to be a directory. */
-  readonly image?: 'ext3';
+  /** The path is a file with a file system in it (at `offset`; a `size` of 0: up to its end); else a directory. */
+  readonly image?: { readonly fileSystem: 'ext3' | 'squashfs'; readonly offset: number; readonly size: number };
+}
+
+/** `--security`: who the command runs as, in numbers; the container knows no more of him than it did. */
+export interface ISecurity {
+  readonly uid?: number;
+  /** The first is the primary one. */
+  readonly gids?: readonly number[];
 }
 
 export interface IRunSpec {
@@ -60,6 +67,7 @@ export interface IRunSpec {
   /** `--add-caps`, `--drop-caps`: symbolic names (`CAP_CHOWN`), `CAP_ALL` for every one. */
   readonly addCapabilities: readonly string[];
   readonly dropCapabilities: readonly string[];
+  readonly security?: ISecurity;
   /** `--memory`, `--cpus` and the like. */
   readonly limits?: ILimits;
   /** `--unsquash`: the image is unpacked, also where its squashfs could be mounted. */

@@ -5,7 +5,7 @@ import type { IHostFacts } from '../host/facts.ts';
 import { errnoText } from './identity.ts';
 import { type IOverlays, overlayImages, overlaysStep } from './overlays.ts';
 import type { INote, RootfsDemand } from './plan-types.ts';
-import type { IRootfs } from './rootfs.ts';
+import { type ICircumstances, type IRootfs, stageOf, whyNotWrittenOver } from './rootfs.ts';
 import type { IRunSpec } from './spec.ts';
 
 const MIB = 1024 * 1024;
@@ -59,15 +59,25 @@ export function withLayers(
   rootfs: IRootfs,
   writable: Writable | undefined,
   overlays: IOverlays | undefined,
-  stage: string,
-  privileged: boolean
+  host: IHostFacts,
+  by: Pick<ICircumstances, 'privileged' | 'severalIds'>
 ): ReturnType<typeof withWritable> {
+  const { privileged } = by;
+  const stage = stageOf(host);
   if (overlays === undefined) {
     return withWritable(rootfs, writable, stage, privileged);
   }
-  const { demand, path, step, notes } = rootfs;
+  const { demand, path, step } = rootfs;
   const layers = overlaysStep(overlays, path, stage, writable !== undefined, privileged);
-  return { demand, path, notes, steps: [...(step ? [step] : []), ...overlayImages(overlays), layers] };
+  const images = overlayImages(overlays, host, by);
+  const changes = writable !== undefined || overlays.upper !== undefined;
+  const why = changes ? whyNotWrittenOver(host, by.severalIds) : undefined;
+  const notes = images.flatMap(({ step: { op }, reason }): INote[] =>
+    op === 'fuse' && why !== undefined
+      ? [{ level: 'warning', text: `${reason}: its own files stay as they are: ${why}` }]
+      : []
+  );
+  return { demand, path, notes: [...rootfs.notes, ...notes], steps: [...(step ? [step] : []), ...images, layers] };
 }
 
 /** The root file system with the steps that bring it, writable where that was asked for. */
