@@ -3,7 +3,7 @@
 import type { IAccount, IHostFacts, IIdRange, IProbeResult } from '../host/facts.ts';
 import type { IPlannedStep, Step } from '../engines/steps.ts';
 import type { INote, IRefusal } from './plan-types.ts';
-import type { IRunSpec } from './spec.ts';
+import type { IRunSpec, ISecurity } from './spec.ts';
 
 type Unshare = Extract<Step, { op: 'unshare' }>;
 
@@ -160,12 +160,18 @@ export function insideAccount(
     : account;
 }
 
-/** `--as user` where the caller is root: the step that gives root up, and what is said; nothing for everybody else. */
+/**
+ * `--as user` or `--security uid:N` where the caller is root: the step that gives root up, and what is said; nothing for
+ * everybody else.
+ */
 export function accountDrop(
-  wishes: Pick<IRunSpec, 'fakeroot' | 'as'>,
+  wishes: Pick<IRunSpec, 'fakeroot' | 'as' | 'security'>,
   host: IHostFacts
 ): { readonly steps: readonly IPlannedStep[]; readonly notes: readonly INote[] } | IRefusal {
   const { account, unprivileged } = host;
+  if (wishes.security !== undefined && account.uid === 0) {
+    return numbersDrop(wishes.security, host);
+  }
   if (wishes.as !== 'user' || account.uid !== 0 || unprivileged === undefined) {
     return { steps: [], notes: [] };
   }
@@ -201,6 +207,24 @@ export function accountDrop(
     ],
     notes
   };
+}
+
+/** Numbers only, as Apptainer: home, name and the rest of the environment stay those of root. */
+function numbersDrop(
+  { uid = 0, gids = [0] }: ISecurity,
+  host: IHostFacts
+): { readonly steps: readonly IPlannedStep[]; readonly notes: readonly INote[] } | IRefusal {
+  const [gid = 0] = gids;
+  const problem = whyNoDrop(host, uid, gid);
+  return problem === undefined
+    ? { steps: [{ step: { op: 'account', uid, gid, groups: gids }, reason: '--security' }], notes: [] }
+    : {
+        kind: 'refusal',
+        code: 'refused',
+        message: `--security: root cannot become uid ${uid} and gid ${gid} here`,
+        reason: problem,
+        fix: 'Leave --security out: you are root inside then'
+      };
 }
 
 function whyNoDrop(host: IHostFacts, uid: number, gid: number): string | undefined {

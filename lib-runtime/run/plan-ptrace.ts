@@ -94,6 +94,11 @@ interface IPretence {
  */
 function pretence({ spec, host, image }: IPlanInput, rootfs: RootfsDemand): IPretence {
   const { account, capabilities, unprivileged } = host;
+  if (spec.security !== undefined && account.uid === 0) {
+    const { uid = 0, gids: [gid] = [0] } = spec.security;
+    const text = `--security: PRoot pretends that root is uid ${uid}; what it writes belongs to root outside`;
+    return { words: ['-i', `${uid}:${gid ?? 0}`], mounts: [], notes: [{ level: 'info', text }] };
+  }
   if (spec.as === 'user' && account.uid === 0 && unprivileged !== undefined) {
     const { uid, gid, name } = unprivileged.account;
     const text = `--as user: PRoot pretends that root is uid ${uid} (${name}); what it writes belongs to root outside`;

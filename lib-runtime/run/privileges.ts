@@ -9,7 +9,10 @@ import type { IRunSpec } from './spec.ts';
 /** Capability sets are 64 bits wide, whatever this kernel knows of them. */
 const EVERY = Array.from({ length: 64 }, (_, number) => number);
 
-type Wishes = Pick<IRunSpec, 'addCapabilities' | 'dropCapabilities' | 'noPrivileges' | 'keepPrivileges'>;
+type Wishes = Pick<
+  IRunSpec,
+  'addCapabilities' | 'dropCapabilities' | 'noPrivileges' | 'keepPrivileges' | 'security' | 'as'
+>;
 
 /** `chown,CAP_KILL` as symbolic names. */
 export function parseCapabilities(text: string): string[] {
@@ -22,6 +25,17 @@ export function parseCapabilities(text: string): string[] {
 
 /** Why the wishes cannot be met for this caller; undefined when they can. */
 export function privilegesRefusal(spec: Wishes, { account }: Pick<IHostFacts, 'account'>): IRefusal | undefined {
+  if (spec.security !== undefined && (account.uid !== 0 || spec.as === 'user')) {
+    const flag = spec.security.uid === undefined ? 'gid' : 'uid';
+    const user = account.uid !== 0;
+    return {
+      kind: 'refusal',
+      code: 'refused',
+      message: user ? `${flag} security feature requires root privileges` : '--as and --security are different wishes',
+      reason: user ? `the caller is uid ${account.uid}` : 'both say who the command runs as',
+      fix: 'Leave --security out'
+    };
+  }
   return spec.keepPrivileges && account.uid !== 0
     ? {
         kind: 'refusal',
