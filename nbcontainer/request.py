@@ -14,8 +14,8 @@ VALUE_OPTIONS = frozenset(
         *("-B", "--bind", "--mount", "-o", "--overlay", "-S", "--scratch", "-W", "--workdir", "-H", "--home"),
         *("--no-mount", "--env", "--env-file", "--cwd", "--pwd", "--hostname", "--dns", "-s", "--shell"),
         *("--add-caps", "--drop-caps", "--memory", "--memory-swap", "--memory-reservation", "--cpus", "--cpu-shares"),
-        *("--cpuset-cpus", "--cpuset-mems", "--pids-limit", "--app"),
-        *("--as", "--gpu", "--device", "--cdi-dirs", "--engine", "--root", "--progress"),
+        *("--cpuset-cpus", "--cpuset-mems", "--pids-limit", "--app", "--security", "--apply-cgroups"),
+        *("--as", "--gpu", "--device", "--cdi-dirs", "--engine", "--root", "--overlay-driver", "--progress"),
     )
 )
 #: Runs a file as `python FILE` would, but imports from the working directory (as -c does), like a notebook.

@@ -98,6 +98,12 @@ export const ACTION_FLAGS: readonly IFlag[] = [
   { flags: '--keep-privs', help: 'for root: setuid programs of the image work', keys: ['KEEP_PRIVS'] },
   { flags: '--add-caps <names>', help: 'capabilities to keep with --no-privs', keys: ['ADD_CAPS'] },
   { flags: '--drop-caps <names>', help: 'capabilities to give up (all for every one)', keys: ['DROP_CAPS'] },
+  {
+    flags: '--security <name:value>',
+    help: 'for root: uid:1000, gid:100, the numbers that the command runs as',
+    many: true,
+    keys: ['SECURITY']
+  },
   { flags: '--memory <size>', help: 'most memory (512M, 2g)', keys: ['MEMORY'] },
   { flags: '--memory-swap <size>', help: 'most memory and swap together, -1 for no limit', keys: ['MEMORY_SWAP'] },
   { flags: '--memory-reservation <size>', help: 'memory that is left to it', keys: ['MEMORY_RESERVATION'] },
@@ -106,6 +112,7 @@ export const ACTION_FLAGS: readonly IFlag[] = [
   { flags: '--cpuset-cpus <list>', help: 'processors to use (0-3,5)', keys: ['CPUSET_CPUS'] },
   { flags: '--cpuset-mems <list>', help: 'memory nodes to use', keys: ['CPUSET_MEMS'] },
   { flags: '--pids-limit <number>', help: 'most processes, -1 for no limit', keys: ['PIDS_LIMIT'] },
+  { flags: '--apply-cgroups <file>', help: 'limits from a TOML file (cpu, memory, pids)', keys: ['APPLY_CGROUPS'] },
   { flags: '--unsquash', help: 'unpack the image also where it could be mounted', keys: ['UNSQUASH'] },
   { flags: '--underlay', help: 'accepted; it is what is done anyway', keys: ['UNDERLAY'] },
   {
@@ -114,6 +121,12 @@ export const ACTION_FLAGS: readonly IFlag[] = [
     keys: ['DISABLE_CACHE']
   },
   { flags: '--no-eval', help: 'do not evaluate variables as a shell would', keys: ['NO_EVAL'] },
+  {
+    flags: '--runscript-timeout <time>',
+    help: 'accepted; a runscript has all the time that it wants',
+    keys: ['RUNSCRIPT_TIMEOUT'],
+    only: ['run']
+  },
   { flags: '-s, --shell <path>', help: 'shell to start', keys: ['SHELL'], only: ['shell'] }
 ];
 
@@ -124,9 +137,7 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   '--network': 'leave it out: the network of the host is always shared',
   '--network-args': 'leave it out: the network of the host is always shared',
   '--netns-path': 'leave it out: the network of the host is always shared',
-  '--security': 'leave it out: --as user gives another account, --drop-caps and --no-privs take capabilities',
   '--allow-setuid': 'leave it out: setuid programs of an image give no rights here',
-  '--apply-cgroups': 'write the limits as --memory, --cpus and --pids-limit',
   '--blkio-weight': 'leave it out: --memory, --cpus and --pids-limit are the limits that are known',
   '--blkio-weight-device': 'leave it out: --memory, --cpus and --pids-limit are the limits that are known',
   '--oom-kill-disable': 'leave it out: --memory, --cpus and --pids-limit are the limits that are known'

@@ -6,6 +6,7 @@ import { parseBinds } from '../run/bind-syntax.ts';
 import { type ILimitTexts, LIMITS, parseLimits } from '../run/limits.ts';
 import { parseMounts } from '../run/mount-syntax.ts';
 import { parseCapabilities } from '../run/privileges.ts';
+import { parseSecurity } from '../run/security.ts';
 import { splitCsv } from '../support/csv.ts';
 import { ContainerError } from '../support/errors.ts';
 import { isTrue, lookUp } from './flag-variables.ts';
@@ -25,6 +26,8 @@ export interface IActionValues extends ILimitTexts {
   readonly keepPrivs?: boolean;
   readonly addCaps?: string;
   readonly dropCaps?: string;
+  readonly security?: readonly string[];
+  readonly applyCgroups?: string;
   readonly unsquash?: boolean;
   readonly env?: readonly string[];
   readonly envFile?: string;
@@ -91,6 +94,7 @@ export function runSpec(
     throw usage(`--as ${as} and --fakeroot are different wishes`, 'Give one of them');
   }
   const app = values.app ?? text(['APP', 'APPNAME']);
+  const security = parseSecurity(list(values.security, ['SECURITY']));
   const limits = parseLimits(limitTexts(values, key => text([key])));
   const compat = yes(values.compat, 'COMPAT');
   const containAll = compat || yes(values.containall, 'CONTAINALL');
@@ -113,6 +117,7 @@ export function runSpec(
     keepPrivileges: yes(values.keepPrivs, 'KEEP_PRIVS'),
     addCapabilities: parseCapabilities(values.addCaps ?? text(['ADD_CAPS']) ?? ''),
     dropCapabilities: parseCapabilities(values.dropCaps ?? text(['DROP_CAPS']) ?? ''),
+    ...(security !== undefined && { security }),
     ...(limits !== undefined && { limits }),
     unsquash: yes(values.unsquash, 'UNSQUASH'),
     environment: { ...envFile, ...parseVariables(list(values.env, ['ENV'])) },

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/**
- * `--security NAME:VALUE` (Apptainer 1.4.5): uid and gid for real root; what is not honoured is refused by name. Loaded
- * only when the flag is given. Pure.
- */
+/** `--security NAME:VALUE` (Apptainer 1.4.5): uid and gid for real root; what is not honoured is refused by name. Pure. */
 import { splitCsv } from '../support/csv.ts';
 import { ContainerError } from '../support/errors.ts';
 import type { ISecurity } from './spec.ts';

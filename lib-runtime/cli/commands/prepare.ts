@@ -19,6 +19,7 @@ import { type IActionValues, runSpec } from '../action-options.ts';
 import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
 import { chooseGpus, type IGpuChoice, type IGpuValues } from '../gpu-choice.ts';
 import { debug, info, warn } from '../output.ts';
+import { withLimitsFile } from '../limits-file.ts';
 import { withOverlayImages } from '../overlay-images.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
 import { isNews } from '../said.ts';
@@ -49,7 +50,8 @@ export async function wishes(
   values: IStartValues
 ): Promise<IGpuChoice> {
   const { env } = process;
-  const spec = runSpec(action, words, values, env, await envFile(values, env));
+  const asked = runSpec(action, words, values, env, await envFile(values, env));
+  const spec = await withLimitsFile(asked, values.applyCgroups, env);
   const gpus = await chooseGpus(await withOverlayImages(spec), values, env);
   gpus.notes.forEach(note => info(note));
   return gpus;
