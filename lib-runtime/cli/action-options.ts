@@ -57,6 +57,7 @@ export interface IActionValues extends ILimitTexts {
   readonly shell?: string;
   readonly engine?: string;
   readonly root?: string;
+  readonly overlayDriver?: string;
 }
 
 /**
@@ -88,6 +89,7 @@ export function runSpec(
   const workdir = values.workdir ?? text(['WORKDIR']);
   const engine = oneOf('--engine', values.engine, ['namespaces', 'ptrace']);
   const root = oneOf('--root', values.root, ['pivot', 'in-place', 'chroot']);
+  const overlayDriver = oneOf('--overlay-driver', values.overlayDriver, ['kernel', 'fuse', 'copy']);
   const as = oneOf('--as', values.as, ['user', 'root', 'fakeroot']);
   const fakeroot = as === undefined ? yes(values.fakeroot, 'FAKEROOT') : as === 'fakeroot';
   if (as !== undefined && !fakeroot && values.fakeroot) {
@@ -142,7 +144,8 @@ export function runSpec(
     ...(hostname !== undefined && { hostname: checkHostname(hostname) }),
     ...(as !== undefined && { as }),
     ...(engine !== undefined && { engine }),
-    ...(root !== undefined && { root })
+    ...(root !== undefined && { root }),
+    ...(overlayDriver !== undefined && { overlayDriver })
   };
 }
 

@@ -20,6 +20,7 @@ export function actionOptions(command: Command, name: IRunSpec['action']): Comma
   command
     .option('--gpu <which>', 'auto: --nv or --rocm where the host has such a card; none: neither')
     .option('--as <who>', 'who to be inside: auto, user, root or fakeroot')
+    .option('--overlay-driver <name>', 'what lays changes over the image: auto, kernel, fuse or copy')
     .option('--engine <name>', 'how to start: auto, namespaces or ptrace')
     .option('--root <name>', 'how the root is made: auto, pivot, in-place or chroot')
     .option('--no-https', 'speak plain HTTP to a registry')

@@ -81,6 +81,13 @@ const REMEDIES: readonly IRemedy[] = [
   {
     op: 'fuse',
     errno: '*',
+    when: (_text, step) => step?.op === 'fuse' && step.wishes.includes('inside'),
+    reason: 'fuse-overlayfs does not take these directories (a character of their paths, or their file system)',
+    fix: 'Leave --overlay-driver out'
+  },
+  {
+    op: 'fuse',
+    errno: '*',
     reason: 'FUSE cannot be used here (see nbcontainer doctor), or the program that serves it does not read this file',
     fix: 'Add --unsquash: the image is unpacked into the store then'
   },
@@ -101,7 +108,7 @@ const REMEDIES: readonly IRemedy[] = [
     op: 'overlay',
     errno: ['EINVAL', ...DENIED, 'ENODEV', 'EOPNOTSUPP'],
     reason: 'overlayfs is not permitted here, or one of the directories lies on a file system that it does not accept',
-    fix: 'Leave out --writable-tmpfs or --overlay'
+    fix: 'Add --overlay-driver fuse (it needs fuse-overlayfs), or leave out --writable-tmpfs or --overlay'
   },
   {
     op: 'pivot',

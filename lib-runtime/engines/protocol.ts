@@ -42,7 +42,7 @@ function operands(step: Step): readonly string[] {
     case 'ext3':
       return [step.image, String(step.offset), String(step.size), step.mountpoint, flag(step.readOnly)];
     case 'fuse':
-      return [step.program, step.options, step.source, step.mountpoint ?? '', ...list(step.wishes)];
+      return [step.program, step.options, step.source, step.mountpoint, ...list(step.wishes)];
     case 'overlay':
       return [...list(step.lower), step.upper ?? '', step.work ?? '', flag(step.userxattr)];
     case 'mkdir':

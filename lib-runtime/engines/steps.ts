@@ -52,17 +52,16 @@ export type Step =
       readonly readOnly: boolean;
     }
   /**
-   * Mounts a FUSE file system on `mountpoint` (host path below the stage, made), or without one on the root under
-   * construction. `program -f -o OPTIONS SOURCE` serves it: started by the supervisor, outside of the container but for
-   * the wish `inside` (in its user and mount namespaces), and ended with it. `modes`: the kernel checks permission bits,
-   * which the program does not.
+   * Mounts a FUSE file system on `mountpoint` (host path, made). `program -f -o OPTIONS SOURCE` serves it: started by
+   * the supervisor, outside of the container but for the wish `inside` (in its user and mount namespaces), and ended with
+   * it. `modes`: the kernel checks permission bits, which the program does not.
    */
   | {
       readonly op: 'fuse';
       readonly program: string;
       readonly options: string;
       readonly source: string;
-      readonly mountpoint?: string;
+      readonly mountpoint: string;
       readonly wishes: readonly ('ro' | 'modes' | 'inside')[];
     }
   /** Mounts overlayfs on the root under construction. */

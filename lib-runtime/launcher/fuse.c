@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "policy.h"
-#include "resolve.h"
 #include "signals.h"
 
 #define DEVICE 3           // the server's descriptor
@@ -199,8 +198,7 @@ static int mount_fuse(struct container *container, int device, const char *progr
 
 int step_fuse(struct container *container, const struct operand *operands) {
     const char *program = operands[0].text;
-    bool whole = operands[3].text[0] == '\0';
-    const char *mountpoint = whole ? container->root_path : operands[3].text;
+    const char *mountpoint = operands[3].text;
     const char *const serve[REQUEST_STRINGS] = {program, operands[1].text, operands[2].text,
                                                 has(&operands[4], "inside") ? "inside" : ""};
     if (container->stage < 0) {
@@ -210,7 +208,7 @@ int step_fuse(struct container *container, const struct operand *operands) {
     if (allow_path(container, mountpoint) < 0) {
         return -1;
     }
-    if (!whole && mkdir(mountpoint, 0755) < 0 && errno != EEXIST) {
+    if (mkdir(mountpoint, 0755) < 0 && errno != EEXIST) {
         return fail(container, "mkdir %s", mountpoint);
     }
     int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -228,8 +226,5 @@ int step_fuse(struct container *container, const struct operand *operands) {
     if (wait_for_answer(mountpoint) < 0) {
         return ask(container, REQUEST_SERVED, (const char *const[]){program, "", "", ""});
     }
-    if (ask(container, REQUEST_SERVED, (const char *const[]){"", "", "", ""}) < 0) {
-        return -1;
-    }
-    return whole && reopen_root(container, mountpoint) < 0 ? fail(container, "open the root") : 0;
+    return ask(container, REQUEST_SERVED, (const char *const[]){"", "", "", ""});
 }

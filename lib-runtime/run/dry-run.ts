@@ -61,7 +61,7 @@ function words(step: Step): string[] {
     case 'ext3':
       return ['ext3', at(step.image, step.offset), step.mountpoint, step.readOnly ? 'ro' : ''];
     case 'fuse':
-      return ['fuse', step.program, step.options, step.source, step.mountpoint ?? '/', step.wishes.join(',')];
+      return ['fuse', step.program, step.options, step.source, step.mountpoint, step.wishes.join(',')];
     case 'overlay':
       return ['overlay', step.lower.join(':'), step.upper ?? '', step.userxattr ? 'userxattr' : ''];
     case 'mkdir':

@@ -23,7 +23,7 @@ export type Identity =
   | { readonly ok: false; readonly reason: string };
 
 /** What of a RunSpec decides on the identity. */
-export type Wishes = Pick<IRunSpec, 'userNamespace' | 'fakeroot' | 'as' | 'writableTmpfs'>;
+export type Wishes = Pick<IRunSpec, 'userNamespace' | 'fakeroot' | 'as' | 'writableTmpfs' | 'overlayDriver'>;
 
 /** Real root with the right to mount: CAP_SYS_ADMIN and a mount namespace that could be made. */
 export function isPrivileged(host: IHostFacts): boolean {
@@ -113,7 +113,8 @@ function single({ uid, gid }: Pick<IAccount, 'uid' | 'gid'>, root: boolean): IId
  */
 function rangeHelpers({ account, tools, probes }: IHostFacts, wishes: Wishes): readonly [string, string] | undefined {
   const { newuidmap, newgidmap } = tools;
-  const copied = wishes.writableTmpfs && !probes['user-overlay'].ok;
+  const { writableTmpfs, overlayDriver: driver } = wishes;
+  const copied = writableTmpfs && (driver === 'copy' || (driver === undefined && !probes['user-overlay'].ok));
   return account.uid !== 0 && wishes.fakeroot && !copied && newuidmap !== undefined && newgidmap !== undefined
     ? [newuidmap, newgidmap]
     : undefined;

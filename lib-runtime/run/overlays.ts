@@ -7,6 +7,7 @@ import type { IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import { errnoText } from './identity.ts';
 import { hostPath } from './mounts.ts';
+import { type ILayers, whyNoOverlay } from './overlay-driver.ts';
 import type { IHostDirectory, INote, IRefusal } from './plan-types.ts';
 import { type ICircumstances, squashfsLayer, stageOf } from './rootfs.ts';
 import type { IOverlay, IRunSpec } from './spec.ts';
@@ -107,7 +108,6 @@ export function overlaysDenied(
   host: IHostFacts,
   by: IMounter
 ): IRefusal | undefined {
-  const probe = host.probes[by.privileged ? 'overlay' : 'user-overlay'];
   const loop = host.probes['loop-device'];
   for (const layer of overlays?.images ?? []) {
     if (layer.image.fileSystem === 'ext3' && (!by.privileged || !loop.ok)) {
@@ -119,15 +119,8 @@ export function overlaysDenied(
       return refusal('refused', layer.path, mount.denied, 'Unpack it into a directory, or install squashfuse');
     }
   }
-  if (spec.overlays.length === 0 || probe.ok) {
-    return undefined;
-  }
-  return refusal(
-    'refused',
-    spec.overlays[0]?.path ?? '',
-    `this host denies overlay mounts${errnoText(probe)}`,
-    'Bind a writable directory instead, or use --writable-tmpfs'
-  );
+  const denied = whyNoOverlay(spec, host, by.privileged);
+  return denied && refusal('refused', spec.overlays[0]?.path, denied.reason, denied.fix);
 }
 
 /** Refusal of the ptrace engine. */
@@ -143,31 +136,14 @@ export function overlaysUnderPtrace(spec: IRunSpec): IRefusal | undefined {
 }
 
 /**
- * The mount. The root under construction, which holds the mount points that the image lacks, is the lowest layer: so
+ * The layers. The root under construction, which holds the mount points that the image lacks, is the lowest one: so
  * the user's directory gets the changes of the container and nothing else.
  *
  * @param image where the image's files are.
- * @param memory upper and work of --writable-tmpfs, when that was asked for as well.
  */
-export function overlaysStep(
-  overlays: IOverlays,
-  image: string,
-  stage: string,
-  memory: boolean,
-  privileged: boolean
-): IPlannedStep {
-  const upper = overlays.upper ?? (memory ? `${stage}/upper` : undefined);
-  const work = overlays.work ?? (memory ? `${stage}/work` : undefined);
-  return {
-    step: {
-      op: 'overlay',
-      lower: [...overlays.lower, image, `${stage}/root`],
-      ...(upper !== undefined && { upper }),
-      ...(work !== undefined && { work }),
-      userxattr: !privileged
-    },
-    reason: `--overlay: ${overlays.upper === undefined ? 'directories over the image' : `changes go to ${overlays.upper}`}`
-  };
+export function layersOver({ lower, upper, work }: IOverlays, image: string, stage: string): ILayers {
+  const changes = upper === undefined ? {} : { upper, work };
+  return { lower: [...lower, image, `${stage}/root`], ...changes };
 }
 
 /** Who mounts. */
@@ -188,6 +164,7 @@ export function overlayImages({ images }: IOverlays, host: IHostFacts, by: IMoun
   });
 }
 
-function refusal(code: IRefusal['code'], path: string, reason: string, fix: string): IRefusal {
-  return { kind: 'refusal', code, message: `--overlay ${path} cannot be honoured`, reason, fix };
+function refusal(code: IRefusal['code'], path: string | undefined, reason: string, fix: string): IRefusal {
+  const what = path === undefined ? '--overlay-driver' : `--overlay ${path}`;
+  return { kind: 'refusal', code, message: `${what} cannot be honoured`, reason, fix };
 }

@@ -90,7 +90,7 @@ function pivotPlan(input: IPlanInput, identity: IGranted): INamespacesPlan | IRe
   }
   const writable = chooseWritable(spec, host, identity.privileged);
   const chosen = chooseRootfs(image, host, stage, circumstances(input, identity, false));
-  const rootfs = withLayers(chosen, writable, input.overlays, host, identity);
+  const rootfs = withLayers(chosen, writable, input.overlays, spec, host, identity);
   const underlay = underlaySteps({
     tree: image.tree,
     rootfs: rootfs.path,
@@ -150,7 +150,7 @@ function inPlacePlan(input: IPlanInput, identity: IGranted, why: string): INames
   }
   const tree = merged ? mergedListings(image.tree) : image.tree;
   const chosen = chooseRootfs(image, host, stage, circumstances(input, identity, merged));
-  const rootfs = withLayers(chosen, writable, input.overlays, host, identity);
+  const rootfs = withLayers(chosen, writable, input.overlays, spec, host, identity);
   const underlay = underlaySteps({
     tree,
     rootfs: rootfs.path,
@@ -201,7 +201,8 @@ function inPlacePlan(input: IPlanInput, identity: IGranted, why: string): INames
 
 function circumstances({ spec, overlays }: IPlanInput, identity: IGranted, merged: boolean): ICircumstances {
   const { privileged, severalIds } = identity;
-  const writtenOver = spec.writableTmpfs || overlays?.upper !== undefined;
+  const changes = spec.writableTmpfs || overlays?.upper !== undefined;
+  const writtenOver = changes ? (spec.overlayDriver === 'fuse' ? 'fuse' : 'kernel') : undefined;
   return { privileged, severalIds, merged, unsquash: spec.unsquash, writtenOver };
 }
 

@@ -32,8 +32,8 @@ export interface ICircumstances {
   readonly merged: boolean;
   /** A tree is wanted in any case. */
   readonly unsquash: boolean;
-  /** Changes go to an overlay over the image. */
-  readonly writtenOver: boolean;
+  /** Changes go to an overlay over the image: the kernel's, or that of fuse-overlayfs. */
+  readonly writtenOver?: 'kernel' | 'fuse' | undefined;
 }
 
 /** Pure. The kernel's squashfs by a loop device, else a tree that is there, else squashfuse_ll, else a tree. */
@@ -73,7 +73,7 @@ export function chooseRootfs(image: IImageFacts, host: IHostFacts, stage: string
     };
   }
   const server = squashfuse(host);
-  const unserved = by.writtenOver ? whyNotWrittenOver(host, by.severalIds) : undefined;
+  const unserved = by.writtenOver && whyNotWrittenOver(host, by.severalIds, by.writtenOver === 'kernel');
   if (server === undefined || unserved !== undefined) {
     return tree(image, `${denied}${server === undefined ? withoutServer(host) : `, and ${unserved ?? ''}`}`);
   }
@@ -161,14 +161,14 @@ function whyNotMounted(compression: string, host: IHostFacts, privileged: boolea
 }
 
 /** Why files served by FUSE cannot be changed by way of an overlay over them; undefined where they can. */
-export function whyNotWrittenOver({ kernel }: IHostFacts, severalIds: boolean): string | undefined {
+export function whyNotWrittenOver({ kernel }: IHostFacts, severalIds: boolean, byKernel: boolean): string | undefined {
   if (!severalIds) {
     return 'with one id, files that FUSE serves could not be changed';
   }
   const [major = 0, minor = 0] = kernel.split('.').map(Number);
   const release = major * 1000 + minor;
   // apptainer/apptainer#646: the mount succeeds and every change of a file fails, until commit 6a567e920fd0.
-  return release >= 5015 && release < 6005
+  return byKernel && release >= 5015 && release < 6005
     ? `Linux ${major}.${minor} cannot change files that FUSE serves below an overlay`
     : undefined;
 }

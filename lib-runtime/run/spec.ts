@@ -75,6 +75,11 @@ export interface IRunSpec {
   /** `--writable`: an image that is a directory is changed in place. */
   readonly writable: boolean;
   readonly writableTmpfs: boolean;
+  /**
+   * `--overlay-driver`, absent for `auto`: what lays changes over the image. `auto` is the kernel's overlayfs, else for
+   * --writable-tmpfs a copy of the image.
+   */
+  readonly overlayDriver?: 'kernel' | 'fuse' | 'copy';
   /** `--overlay`, in the order given. */
   readonly overlays: readonly IOverlay[];
   /** The instance that is started (it stays when its command has ended), or entered. */

@@ -27,7 +27,7 @@ const DENIED = ['EPERM', 'EACCES'];
 const UNKNOWN = ['EINVAL', 'ENOSYS', 'ENODEV', 'EOPNOTSUPP'];
 const hasUser = (step: Step): boolean => step.op === 'unshare' && step.namespaces.includes('user');
 const hasHelpers = (step: Step): boolean => step.op === 'unshare' && step.mapHelpers !== undefined;
-const isImage = (step: Step): boolean => step.op === 'fuse' && step.mountpoint !== undefined;
+const isImage = (step: Step): boolean => step.op === 'fuse' && !step.wishes.includes('inside');
 const bindsOf = (directory: string) => (step: Step) =>
   step.op === 'bind' && (step.source === directory || step.source.startsWith(`${directory}/`));
 

@@ -3,7 +3,8 @@
 import type { IPlannedStep } from '../engines/steps.ts';
 import type { IHostFacts } from '../host/facts.ts';
 import { errnoText } from './identity.ts';
-import { type IOverlays, overlayImages, overlaysStep } from './overlays.ts';
+import { overlayProgram, overlaySteps } from './overlay-driver.ts';
+import { type IOverlays, layersOver, overlayImages } from './overlays.ts';
 import type { INote, RootfsDemand } from './plan-types.ts';
 import { type ICircumstances, type IRootfs, stageOf, whyNotWrittenOver } from './rootfs.ts';
 import type { IRunSpec } from './spec.ts';
@@ -29,8 +30,11 @@ export function chooseWritable(spec: IRunSpec, host: IHostFacts, privileged: boo
   if (!spec.writableTmpfs) {
     return undefined;
   }
+  if (spec.overlayDriver === 'copy') {
+    return { kind: 'copy', reason: '--overlay-driver copy was asked for' };
+  }
   const probe = host.probes[privileged ? 'overlay' : 'user-overlay'];
-  if (!probe.ok) {
+  if (!probe.ok && spec.overlayDriver === undefined) {
     return { kind: 'copy', reason: `this host denies overlay mounts${errnoText(probe)}` };
   }
   // Half of what is free now, as a tmpfs takes memory only for what is written; Apptainer's 64 MiB at the least.
@@ -54,30 +58,35 @@ export function copyDemand(demand: RootfsDemand, reason: string): { demand: Root
   };
 }
 
-/** The root file system under the directories of --overlay, else withWritable(). */
+/** The root file system under the layers of --overlay, else withWritable(). */
 export function withLayers(
   rootfs: IRootfs,
   writable: Writable | undefined,
   overlays: IOverlays | undefined,
+  spec: IRunSpec,
   host: IHostFacts,
   by: Pick<ICircumstances, 'privileged' | 'severalIds'>
 ): ReturnType<typeof withWritable> {
   const { privileged } = by;
   const stage = stageOf(host);
+  const program = overlayProgram(spec, host);
   if (overlays === undefined) {
-    return withWritable(rootfs, writable, stage, privileged);
+    return withWritable(rootfs, writable, stage, privileged, program);
   }
   const { demand, path, step } = rootfs;
-  const layers = overlaysStep(overlays, path, stage, writable !== undefined, privileged);
+  const memory = writable === undefined ? {} : { upper: `${stage}/upper`, work: `${stage}/work` };
+  const layers = { ...memory, ...layersOver(overlays, path, stage) };
+  const what = overlays.upper === undefined ? 'layers over the image' : `changes go to ${overlays.upper}`;
+  const mount = overlaySteps(layers, program, stage, privileged, `--overlay: ${what}`);
   const images = overlayImages(overlays, host, by);
-  const changes = writable !== undefined || overlays.upper !== undefined;
-  const why = changes ? whyNotWrittenOver(host, by.severalIds) : undefined;
+  const changes = layers.upper !== undefined;
+  const why = changes ? whyNotWrittenOver(host, by.severalIds, program === undefined) : undefined;
   const notes = images.flatMap(({ step: { op }, reason }): INote[] =>
     op === 'fuse' && why !== undefined
       ? [{ level: 'warning', text: `${reason}: its own files stay as they are: ${why}` }]
       : []
   );
-  return { demand, path, notes: [...rootfs.notes, ...notes], steps: [...(step ? [step] : []), ...images, layers] };
+  return { demand, path, notes: [...rootfs.notes, ...notes], steps: [...(step ? [step] : []), ...images, ...mount] };
 }
 
 /** The root file system with the steps that bring it, writable where that was asked for. */
@@ -85,7 +94,8 @@ export function withWritable(
   rootfs: IRootfs,
   writable: Writable | undefined,
   stage: string,
-  privileged: boolean
+  privileged: boolean,
+  program?: string
 ): Omit<IRootfs, 'step'> & { readonly steps: readonly IPlannedStep[] } {
   const { demand, path, step, notes } = rootfs;
   const opened = step ? [step] : [];
@@ -99,16 +109,13 @@ export function withWritable(
         notes,
         steps: [
           ...opened,
-          {
-            step: {
-              op: 'overlay',
-              lower: [path],
-              upper: `${stage}/upper`,
-              work: `${stage}/work`,
-              userxattr: !privileged
-            },
-            reason: '--writable-tmpfs: changes go to memory and are gone at the end'
-          }
+          ...overlaySteps(
+            { lower: [path], upper: `${stage}/upper`, work: `${stage}/work` },
+            program,
+            stage,
+            privileged,
+            '--writable-tmpfs: changes go to memory and are gone at the end'
+          )
         ]
       };
     case 'image':
