@@ -34,7 +34,7 @@ interface IRun extends IWatched {
 }
 
 function ourCommand(): string[] {
-  const bundle = join(REPOSITORY, 'nbcontainer', 'runtime', 'nbcontainer.mjs');
+  const bundle = join(REPOSITORY, 'nbcontainer', 'runtime', 'nbcontainer.cjs');
   return [process.execPath, existsSync(bundle) ? bundle : join(REPOSITORY, 'lib-runtime', 'cli', 'main.ts')];
 }
 

@@ -22,7 +22,7 @@ import { timeCases } from './timer.ts';
 
 /** What users run: the bundle; the sources when it was not built. */
 function commandLine(): string[] {
-  const bundle = join(REPOSITORY, 'nbcontainer', 'runtime', 'nbcontainer.mjs');
+  const bundle = join(REPOSITORY, 'nbcontainer', 'runtime', 'nbcontainer.cjs');
   return [process.execPath, existsSync(bundle) ? bundle : join(REPOSITORY, 'lib-runtime', 'cli', 'main.ts')];
 }
 

@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   const file = join(place.directory, 'bulk.txt');
   writeFileSync(file, LINE.repeat(BULK / LINE.length));
   const tree = makeBusyboxTree(join(place.directory, 'tree'));
-  const bundle = join(REPOSITORY, 'nbcontainer', 'runtime', 'nbcontainer.mjs');
+  const bundle = join(REPOSITORY, 'nbcontainer', 'runtime', 'nbcontainer.cjs');
   const cli = existsSync(bundle) ? bundle : join(REPOSITORY, 'lib-runtime', 'cli', 'main.ts');
   const jupyter = await startJupyter(place.directory, [process.execPath, cli]);
   try {

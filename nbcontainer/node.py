@@ -39,7 +39,7 @@ def node_command() -> list[str]:
 def find_runtime() -> Path:
     """The bundled runtime of this package. Raises RuntimeMissingError when it was not built."""
     named = os.environ.get(RUNTIME_VARIABLE)
-    path = Path(named) if named else Path(__file__).parent / "runtime" / "nbcontainer.mjs"
+    path = Path(named) if named else Path(__file__).parent / "runtime" / "nbcontainer.cjs"
     if not path.is_file():
         fix = f"{RUNTIME_VARIABLE} names it" if named else "run `npm run build` in the clone, or reinstall the package"
         raise RuntimeMissingError(f"the runtime {path} does not exist: {fix}.")

@@ -24,7 +24,7 @@ async function buildRuntime() {
   return once(
     stamp('runtime'),
     hash,
-    ['nbcontainer.mjs', 'main.mjs', 'prebuilds/linux-x64/pty.node', 'prebuilds/linux-arm64/pty.node'].map(
+    ['nbcontainer.cjs', 'start.cjs', 'main.mjs', 'prebuilds/linux-x64/pty.node', 'prebuilds/linux-arm64/pty.node'].map(
       name => `nbcontainer/runtime/${name}`
     ),
     async () => {

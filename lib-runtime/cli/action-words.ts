@@ -1,9 +1,44 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The flags of everything that starts a container, for commander. */
+/** The words that start a container, and the flags of everything that does, for commander. */
 import { type Command, Option } from 'commander';
 import type { IRunSpec } from '../run/spec.ts';
 import { ContainerError } from '../support/errors.ts';
 import { ACTION_FLAGS, NOT_YET } from './action-flags.ts';
+import type { actionCommand as ActionCommand } from './commands/action.ts';
+import { addWord, type Report } from './frame.ts';
+
+/** Each with what `--help` says of it, and an example. */
+const WORDS = {
+  exec: ['run a command in a container', 'exec --nv image.sif python3 train.py'],
+  run: ["run the image's own program (runscript)", 'run docker://hello-world'],
+  shell: ['open a shell in a container', 'shell --bind /data image.sif'],
+  test: ["run the image's own test script", 'test image.sif']
+} as const;
+type Action = keyof typeof WORDS;
+export const ACTIONS = Object.keys(WORDS) as readonly Action[];
+
+export function isAction(word: string | undefined): word is Action {
+  return word !== undefined && Object.hasOwn(WORDS, word);
+}
+
+export function actionWord(program: Command, name: Action, report: Report): void {
+  const [summary, example] = WORDS[name];
+  const command = addWord(program, name)
+    .summary(summary)
+    .addHelpText('after', `\nExample:\n  nbcontainer ${example}`)
+    .argument('<image>', 'a SIF file, a directory, docker://NAME, oci:DIR[:TAG] or oci-archive:FILE[:TAG]');
+  if (name === 'exec') {
+    command.argument('<command...>', 'the command and its arguments');
+  } else {
+    command.argument('[arguments...]', 'arguments of the program');
+  }
+  actionOptions(command, name)
+    .passThroughOptions()
+    .action(async (image: string, words: string[], values: Parameters<typeof ActionCommand>[3]) => {
+      const { actionCommand } = await import('./commands/action.ts');
+      report(await actionCommand(name, image, words, values));
+    });
+}
 
 export function actionOptions(command: Command, name: IRunSpec['action']): Command {
   for (const flag of ACTION_FLAGS.filter(flag => flag.only?.includes(name) ?? true)) {

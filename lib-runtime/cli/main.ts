@@ -1,61 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Entry point of the command line: parse, run, print a failure, exit. */
-import { CommanderError } from 'commander';
-import { ContainerError, OWN_FAILURE } from '../support/errors.ts';
-import { fatal, info } from './output.ts';
-import { buildProgram } from './program.ts';
-import { CALLED_AS } from './shim-scripts.ts';
-import { VERSION } from './version.ts';
+/** Entry point of the whole command line. */
+import { perform } from './perform.ts';
+import { isStart, startProgram } from './start-program.ts';
 
-/** The scripts of `nbcontainer shim` say first under which name they were called. */
-function calledAs(argv: readonly string[]): { name?: string; words: readonly string[] } {
-  const [flag, name, ...words] = argv;
-  return flag === CALLED_AS && name !== undefined ? { name, words } : { words: argv };
-}
-
-/** Words that no command can do anything with, as Apptainer; failures of a command are OWN_FAILURE. */
-const NOT_UNDERSTOOD = 1;
-
-function statusOf({ code, step }: ContainerError): number {
-  if (code === 'cancelled') {
-    return 130;
+// Most of what is ever called starts a container: then no other word is made ready.
+void perform(async (version, report, name, words) => {
+  if (isStart(words)) {
+    return startProgram(version, report, name, words);
   }
-  return step === 'flag' || step === 'application' ? NOT_UNDERSTOOD : OWN_FAILURE;
-}
-
-async function main(argv: readonly string[]): Promise<number> {
-  let status = 0;
-  const { name, words } = calledAs(argv);
-  const program = buildProgram(
-    VERSION,
-    value => {
-      status = value;
-    },
-    name
-  );
-  try {
-    if (words.length === 0) {
-      program.outputHelp();
-      return 0;
-    }
-    await program.parseAsync(words, { from: 'user' });
-    return status;
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      // Commander has printed its own message; --help and --version end here with status 0.
-      return error.exitCode === 0 ? 0 : NOT_UNDERSTOOD;
-    }
-    fatal(error);
-    if (error instanceof ContainerError) {
-      // Read only now: a start that works does not pay for the table.
-      const { knownCause } = await import('./commands/explain.ts');
-      knownCause(error).forEach(info);
-    }
-    return error instanceof ContainerError ? statusOf(error) : OWN_FAILURE;
-  }
-}
-
-// No top-level await: the bundle of the start is CommonJS.
-void main(process.argv.slice(2)).then(status => {
-  process.exitCode = status;
+  const { buildProgram } = await import('./program.ts');
+  return buildProgram(version, report, name);
 });

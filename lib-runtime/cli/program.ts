@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The command line: words, flags and help. What a command does lies in `commands/`, loaded when it is called. */
 import { Argument, Command, Option } from 'commander';
-import type { IRunSpec } from '../run/spec.ts';
-import { actionOptions } from './action-words.ts';
+import { ACTIONS, actionWord } from './action-words.ts';
 import type { cacheCleanCommand as CacheCommand } from './commands/cache.ts';
-import type { actionCommand as ActionCommand } from './commands/action.ts';
 import type { buildCommand as BuildCommand } from './commands/build.ts';
 import type { inspectCommand as InspectCommand } from './commands/inspect.ts';
 import type { pullCommand as PullCommand } from './commands/pull.ts';
 import { daemonWords } from './daemon-words.ts';
 import { instanceWords, overlayWords } from './instance-words.ts';
-import { setVerbosity } from './output.ts';
+import { addWord, makeProgram, type Report } from './frame.ts';
 import { APPTAINER_VERSION } from './shim-scripts.ts';
-
-/** What a command leaves behind: the exit status. */
-export type Outcome = Promise<number>;
-
-const IMAGE_HELP = 'a SIF file, a directory, docker://NAME, oci:DIR[:TAG] or oci-archive:FILE[:TAG]';
 
 /**
  * Builds the parser. `report` receives the exit status of the command that ran. `name`, when the program is called as
@@ -24,40 +17,13 @@ const IMAGE_HELP = 'a SIF file, a directory, docker://NAME, oci:DIR[:TAG] or oci
  *
  * @throws CommanderError from `parseAsync` for words that are not understood (see main.ts).
  */
-export function buildProgram(version: string, report: (status: number) => void, name = 'nbcontainer'): Command {
+export function buildProgram(version: string, report: Report, name = 'nbcontainer'): Command {
   const shimmed = name !== 'nbcontainer';
   const shown = shimmed ? APPTAINER_VERSION : version;
-  const program = new Command(name)
-    .description('Run SIF and Docker images where you are, with the words of Apptainer.')
-    .version(`${shimmed ? 'apptainer' : name} version ${shown}`, '--version', 'print the version')
-    .option('-d, --debug', 'print what is done and where a failure came from')
-    .option('-q, --quiet', 'no information messages')
-    .option('-s, --silent', 'no messages but failures')
-    .option('-v, --verbose', 'same as --debug')
-    .addOption(new Option('--nocolor', 'accepted').hideHelp())
-    .enablePositionalOptions()
-    .showSuggestionAfterError()
-    .showHelpAfterError(`(${name} --help lists the commands)`)
-    .exitOverride()
-    .hook('preAction', command => {
-      const { debug, verbose, quiet, silent } = command.opts<Record<string, boolean | undefined>>();
-      setVerbosity(debug || verbose ? 'debug' : silent ? 'silent' : quiet ? 'quiet' : 'normal');
-    });
-  const add = (name: string): Command => program.command(name).exitOverride().showSuggestionAfterError();
+  const program = makeProgram(version, name);
+  const add = (name: string): Command => addWord(program, name);
 
-  action(add('exec'), 'exec', report)
-    .summary('run a command in a container')
-    .addHelpText('after', '\nExample:\n  nbcontainer exec --nv image.sif python3 train.py');
-  action(add('run'), 'run', report)
-    .summary("run the image's own program (runscript)")
-    .addHelpText('after', '\nExample:\n  nbcontainer run docker://hello-world');
-  action(add('shell'), 'shell', report)
-    .summary('open a shell in a container')
-    .addHelpText('after', '\nExample:\n  nbcontainer shell --bind /data image.sif');
-
-  action(add('test'), 'test', report)
-    .summary("run the image's own test script")
-    .addHelpText('after', '\nExample:\n  nbcontainer test image.sif');
+  ACTIONS.forEach(name => actionWord(program, name, report));
 
   add('build')
     .summary('make a SIF file or a sandbox directory from an image')
@@ -235,19 +201,4 @@ export function buildProgram(version: string, report: (status: number) => void, 
       report(0);
     });
   return program;
-}
-
-function action(command: Command, name: IRunSpec['action'], report: (status: number) => void): Command {
-  command.addArgument(new Argument('<image>', IMAGE_HELP));
-  if (name === 'exec') {
-    command.addArgument(new Argument('<command...>', 'the command and its arguments'));
-  } else {
-    command.addArgument(new Argument('[arguments...]', 'arguments of the program'));
-  }
-  return actionOptions(command, name)
-    .passThroughOptions()
-    .action(async (image: string, words: string[], values: Parameters<typeof ActionCommand>[3]) => {
-      const { actionCommand } = await import('./commands/action.ts');
-      report(await actionCommand(name, image, words, values));
-    });
 }

@@ -3,8 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { handOver, type IHandOver } from '../engines/handover.ts';
-import { type ILaunchOptions, launchNamespaces } from '../engines/namespaces.ts';
-import { launchPtrace } from '../engines/ptrace.ts';
+import type { ILaunchOptions } from '../engines/namespaces.ts';
 import type { IPlannedStep, Step } from '../engines/steps.ts';
 import { capabilityNumbers } from '../host/capabilities.ts';
 import { type ICgroup, makeCgroup, ownCgroupPlaces, preferAsVictim } from '../host/cgroup.ts';
@@ -76,9 +75,13 @@ export async function launch(plan: Plan, request: ILaunchRequest): Promise<{ sta
     }
   };
   try {
-    return await (plan.engine === 'ptrace'
-      ? launchPtrace({ ...plan, confinement: capabilityNumbers(plan.confinement) }, options)
-      : launchNamespaces(plan, options));
+    // Loaded when needed: most starts are handed over.
+    if (plan.engine === 'ptrace') {
+      const { launchPtrace } = await import('../engines/ptrace.ts');
+      return await launchPtrace({ ...plan, confinement: capabilityNumbers(plan.confinement) }, options);
+    }
+    const { launchNamespaces } = await import('../engines/namespaces.ts');
+    return await launchNamespaces(plan, options);
   } finally {
     await limits?.dispose();
   }

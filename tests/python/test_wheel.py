@@ -32,7 +32,7 @@ def test_the_manifest_names_every_file_and_its_hash() -> None:
         if path.is_file() and path.name != "manifest.json" and path.suffix != ".stamp"
     }
     assert manifest == {"algorithm": "sha256", "files": files}
-    assert {"nbcontainer.mjs", "main.mjs", "THIRD_PARTY_LICENSES.txt", *LAUNCHERS, *TERMINALS} <= set(files)
+    assert {"nbcontainer.cjs", "start.cjs", "main.mjs", "THIRD_PARTY_LICENSES.txt", *LAUNCHERS, *TERMINALS} <= set(files)
 
 
 @pytest.mark.parametrize(("machine", "number"), [("x86_64", 62), ("aarch64", 183)])
@@ -89,7 +89,7 @@ def test_the_wheel_has_everything_and_nothing_else(wheel: Path) -> None:
     data = f"nbcontainer-{VERSION}.data/data"
     assert {
         "nbcontainer/magics.py",
-        "nbcontainer/runtime/nbcontainer.mjs",
+        "nbcontainer/runtime/nbcontainer.cjs",
         "nbcontainer/runtime/manifest.json",
         *(f"nbcontainer/runtime/{name}" for name in [*LAUNCHERS, *TERMINALS]),
         f"{info}/licenses/LICENSE",

@@ -2,7 +2,6 @@
 /** exec, run, shell, test: ask the user, the host and the image; plan; launch. */
 import { thisCommandLine } from '../../engines/handover.ts';
 import { TEST_SCRIPT } from '../../run/command.ts';
-import { formatPlan } from '../../run/dry-run.ts';
 import { enterPlan, enterSpec } from '../../run/enter.ts';
 import { hasFile } from '../../run/image-tree.ts';
 import { type IInstance, instanceOfAddress, requireInstance } from '../../run/instances.ts';
@@ -47,6 +46,7 @@ export async function actionCommand(
     const entered = instance && entering(planOrThrow(spec, host, facts, process.env), instance);
     if (values.dryRun) {
       const plan = entered ?? planOrThrow(spec, host, facts, process.env);
+      const { formatPlan } = await import('../../run/dry-run.ts');
       print(values.json ? JSON.stringify(plan, null, 2) : formatPlan(plan));
       return 0;
     }

@@ -3,22 +3,17 @@
 import { readFile } from 'node:fs/promises';
 import type { IHostFacts } from '../../host/facts.ts';
 import { gatherHostFacts } from '../../host/gather.ts';
-import { gatherImageFacts } from '../../images/facts.ts';
 import type { IImageFacts } from '../../images/image.ts';
-import { recallImage, rememberImage } from '../../images/known-images.ts';
-import { openImage } from '../../images/open.ts';
-import { copyImage, ensureTree } from '../../images/unpack.ts';
-import { readEnvFile } from '../../run/env-file.ts';
+import { recallImage } from '../../images/known-images.ts';
 import { hostPaths, imagePaths } from '../../run/paths.ts';
 import type { IRunSpec } from '../../run/spec.ts';
 import type { IStartRequest } from '../../run/start.ts';
-import { formatBytes } from '../../store/space.ts';
-import { openStore, type Store } from '../../store/store.ts';
+import type { Store } from '../../store/store.ts';
 import { asContainerError } from '../../support/errors.ts';
 import { type IActionValues, runSpec } from '../action-options.ts';
 import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
 import { chooseGpus, type IGpuChoice, type IGpuValues } from '../gpu-choice.ts';
-import { debug, info, warn } from '../output.ts';
+import { debug, formatBytes, info, warn } from '../output.ts';
 import { withLimitsFile } from '../limits-file.ts';
 import { withOverlayImages } from '../overlay-images.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
@@ -84,15 +79,11 @@ export async function prepare(
   const question = { text: imageName, cwd, env, runtimeDirectory, pathsOfInterest: imagePaths(spec, host) };
   const known = recallImage(question);
   if (known !== undefined) {
-    return { spec, host, facts: known, store: () => openStore() };
+    return { spec, host, facts: known, store: async () => (await import('../../store/store.ts')).openStore() };
   }
-  const store = await openStore();
-  const request = { store, plainHttp: plainHttp(values.https, env), onProgress: view.listener };
-  const image = await openImage(imageName, request);
-  const looked = new Set<string>();
-  const facts = await gatherImageFacts(image, { ...question, store, onLook: path => looked.add(path) });
-  rememberImage(question, facts, looked);
-  return { spec, host, facts, store: () => Promise.resolve(store) };
+  const { readImage } = await import('./read-image.ts');
+  const request = { plainHttp: plainHttp(values.https, env), onProgress: view.listener };
+  return { spec, host, ...(await readImage(question, request)) };
 }
 
 /** Unpacks and copies with a bar, and says so. */
@@ -104,10 +95,12 @@ export function startRequest(
     say: note => (isNews(note, host.runtimeDirectory) ? (note.level === 'warning' ? warn : info) : debug)(note.text),
     ensureTree: async treeView => {
       info('Unpacking the image once; later starts use the same tree');
+      const { ensureTree } = await import('../../images/unpack.ts');
       await ensureTree(facts, treeView, { store: await store(), onProgress: view.listener });
       view.stop();
     },
     copyImage: async treeView => {
+      const { copyImage } = await import('../../images/unpack.ts');
       const copy = await copyImage(facts, treeView, { store: await store(), onProgress: view.listener });
       view.stop();
       info(`The writable copy of the image takes ${formatBytes(copy.bytes)} until the end`);
@@ -129,5 +122,6 @@ async function envFile(
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw asContainerError(error, 'command line', `cannot read the environment file ${path}`);
   });
+  const { readEnvFile } = await import('../../run/env-file.ts');
   return readEnvFile(text, path, environment);
 }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What every command line has: name, version and the flags before its first word. */
+import { Command, Option } from 'commander';
+import { setVerbosity } from './output.ts';
+import { APPTAINER_VERSION } from './shim-scripts.ts';
+
+/** Told the exit status of the command that ran. */
+export type Report = (status: number) => void;
+
+/** `name`: called as apptainer or singularity, the program answers with their version. */
+export function makeProgram(version: string, name: string): Command {
+  const shown = name === 'nbcontainer' ? `${name} version ${version}` : `apptainer version ${APPTAINER_VERSION}`;
+  return new Command(name)
+    .description('Run SIF and Docker images where you are, with the words of Apptainer.')
+    .version(shown, '--version', 'print the version')
+    .option('-d, --debug', 'print what is done and where a failure came from')
+    .option('-q, --quiet', 'no information messages')
+    .option('-s, --silent', 'no messages but failures')
+    .option('-v, --verbose', 'same as --debug')
+    .addOption(new Option('--nocolor', 'accepted').hideHelp())
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .showHelpAfterError(`(${name} --help lists the commands)`)
+    .exitOverride()
+    .hook('preAction', command => {
+      const { debug, verbose, quiet, silent } = command.opts<Record<string, boolean | undefined>>();
+      setVerbosity(debug || verbose ? 'debug' : silent ? 'silent' : quiet ? 'quiet' : 'normal');
+    });
+}
+
+export function addWord(program: Command, name: string): Command {
+  return program.command(name).exitOverride().showSuggestionAfterError();
+}
