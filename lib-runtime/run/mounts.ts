@@ -8,6 +8,7 @@ import type { IAccount, IHostFacts } from '../host/facts.ts';
 import type { IImageFacts } from '../images/image.ts';
 import { groupFor, passwdFor } from './accounts.ts';
 import { askedDrivers, driverFiles } from './driver-mounts.ts';
+import { fabricDevices } from './fabric.ts';
 import { insideAccount } from './identity.ts';
 import { findInImage, isWithin, normalise } from './image-tree.ts';
 import { minimalDevices } from './minimal-dev.ts';
@@ -103,6 +104,7 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
   if (!skipped('dev', '/dev')) {
     if (spec.contain) {
       mounts.push(...minimalDevices(askedDrivers(spec, host).flatMap(({ facts }) => facts?.devices ?? [])));
+      mounts.push(...fabricDevices(host));
     } else {
       bind('/dev', '/dev', 'dev', "the host's devices", { flags: ['rec', 'nosuid'] });
     }

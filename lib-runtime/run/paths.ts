@@ -4,6 +4,7 @@ import type { IHostFacts } from '../host/facts.ts';
 import { appPath, START_SCRIPT, TEST_SCRIPT } from './command.ts';
 import { askedDrivers } from './driver-mounts.ts';
 import { LIBRARY_DIRECTORY } from './environment.ts';
+import { fabricPaths } from './fabric.ts';
 import { APT_SETTINGS } from './fake-root.ts';
 import { baseOf, isWithin, normalise } from './image-tree.ts';
 import { homeInside, hostPath } from './mounts.ts';
@@ -36,6 +37,7 @@ export function hostPaths(
     ...jupyterRuntimeDirectories(environment),
     ...(spec.workdir === undefined ? [] : [hostPath(spec.workdir, cwd)]),
     ...overlayPaths(spec, cwd),
+    ...fabricPaths(spec.contain, environment),
     ...homes.map(home => hostPath(home, cwd)),
     ...binds.flatMap(({ source, target }) => [source, target])
   ]);
