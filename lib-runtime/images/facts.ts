@@ -34,6 +34,7 @@ export async function gatherImageFacts(image: ILocalImage, options: IFactsOption
     const { key, name, path, source } = image;
     const config = image.config ?? (image.sif && (await configOf(image.sif)));
     const machine = await machineOf(image, files);
+    const overlay = image.sif && overlayOf(image.sif);
     const runscript = await readText(files, '.singularity.d/runscript', MAX_TEXT);
     const passwd = await readText(files, 'etc/passwd', MAX_TEXT);
     const group = await readText(files, 'etc/group', MAX_TEXT);
@@ -44,6 +45,7 @@ export async function gatherImageFacts(image: ILocalImage, options: IFactsOption
       source,
       ...(machine !== undefined && { machine }),
       ...(config && { config }),
+      ...(overlay && { overlay }),
       environmentScripts: await environmentScripts(files),
       ...(runscript !== undefined && { runscript }),
       ...(passwd !== undefined && { passwd }),
@@ -60,6 +62,16 @@ export async function gatherImageFacts(image: ILocalImage, options: IFactsOption
   } finally {
     await files.close();
   }
+}
+
+function overlayOf({ descriptors }: ISif): IImageFacts['overlay'] {
+  for (const { partition, offset, size } of descriptors) {
+    const fileSystem = partition?.fstype;
+    if (partition?.parttype === 'overlay' && (fileSystem === 'ext3' || fileSystem === 'squashfs')) {
+      return { fileSystem, offset, size };
+    }
+  }
+  return undefined;
 }
 
 async function configOf(sif: ISif): Promise<IImageFacts['config']> {

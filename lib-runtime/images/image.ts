@@ -46,6 +46,8 @@ export interface IImageFacts {
   readonly tree: Listings;
   /** Paths of the unpacked trees once they exist; where they would be, otherwise. */
   readonly trees: Readonly<Record<'plain' | 'merged' | 'read-only', string>>;
+  /** The overlay partition of a SIF (`apptainer overlay create image.sif`). */
+  readonly overlay?: { readonly fileSystem: 'ext3' | 'squashfs'; readonly offset: number; readonly size: number };
   /** The plain tree is there; looked at for each start (run/start.ts), as the rest may be remembered. */
   readonly unpacked?: boolean;
 }

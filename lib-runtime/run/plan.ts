@@ -12,6 +12,7 @@ import { isolationUnderPtrace } from './isolation.ts';
 import { chooseOverlays, overlaysUnderPtrace } from './overlays.ts';
 import { chrootPlan } from './plan-chroot.ts';
 import { type IPassedOver, type IPlanInput, namespacesPlan } from './plan-namespaces.ts';
+import { withOwnOverlay } from './own-overlay.ts';
 import { privilegeNotes, privilegesRefusal } from './privileges.ts';
 import { ptracePlan } from './plan-ptrace.ts';
 import { hidePrivateDirectories } from './private-directories.ts';
@@ -33,8 +34,9 @@ export function planRun(
   image: IImageFacts,
   environment: Variables
 ): Plan | IRefusal {
-  const { spec, notes: settled } = settle(wishes, machine);
-  const host = spec.noUmask ? { ...machine, umask: 0o022 } : machine;
+  const settled = settle(wishes, machine);
+  const known = settled.spec.noUmask ? { ...machine, umask: 0o022 } : machine;
+  const { spec, host, notes: ownNotes } = withOwnOverlay(settled.spec, known, image);
   const wrong = architectureRefusal(host, image);
   if (wrong !== undefined) {
     return wrong;
@@ -84,7 +86,8 @@ export function planRun(
     execution: { argv: [...inside.prefix, ...command.argv], environment: inside.variables }
   };
   const notes = [
-    ...settled,
+    ...settled.notes,
+    ...ownNotes,
     ...(overlays?.notes ?? []),
     ...command.notes,
     ...inside.notes,
