@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Overlay images: made, written to, read again, and never by two writers at once. */
+/** Overlay images and layers: made, written to, read again, and never by two writers at once. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSif } from '../../lib-runtime/formats/sif/reader.ts';
 import { gatherHostFacts } from '../../lib-runtime/host/gather.ts';
 import { isPrivileged } from '../../lib-runtime/run/identity.ts';
 import { type IOutcome, type IWorkplace, makeWorkplace } from '../support/cli.ts';
@@ -19,6 +20,7 @@ beforeAll(async () => {
   work = await makeWorkplace();
   expect((await n('-q', 'pull', 'box.sif', `oci:${join(await testImages(), 'busybox')}`)).status).toBe(0);
 }, 120_000);
+beforeAll(() => writeFile(join(work.cwd, 'text.img'), 'text'));
 afterAll(() => work?.dispose());
 
 const host = await gatherHostFacts({ env: process.env, cwd: '/', paths: [] });
@@ -39,11 +41,27 @@ describe.runIf(hasMkfs)('overlay create', () => {
     expect(list.stdout).toContain('/a b/');
   });
 
+  it('adds a partition to a SIF, once, and not to another name of the same file', async () => {
+    expect((await n('-q', 'pull', 'mine.sif', `oci:${join(await testImages(), 'busybox')}`)).status).toBe(0);
+    await link(join(work.cwd, 'mine.sif'), join(work.cwd, 'linked.sif'));
+    const { size } = await stat(join(work.cwd, 'linked.sif'));
+    expect((await n('overlay', 'create', '--sparse', '--create-dir', '/srv/mine', 'mine.sif')).status).toBe(0);
+    const { descriptors } = await readSif(join(work.cwd, 'mine.sif'));
+    const { partition, offset = 0 } = descriptors.at(-1) ?? {};
+    expect(partition).toMatchObject({ fstype: 'ext3', parttype: 'overlay' });
+    const image = `${join(work.cwd, 'mine.sif')}?offset=${offset}`;
+    const check = spawnSync('/usr/sbin/e2fsck', ['-fn', image], { encoding: 'utf8' });
+    expect(check.status, check.stdout).toBe(0);
+    expect((await stat(join(work.cwd, 'linked.sif'))).size).toBe(size);
+    const again = await n('overlay', 'create', 'mine.sif');
+    expect([again.status, again.stderr]).toEqual([255, expect.stringContaining('overlay partition already exists in')]);
+  });
+
   it.each([
     [['--size', '10', 'small.img'], 255, 'must be equal or greater than 64 MiB'],
     [['--size', 'x', 'small.img'], 1, 'is no number of MiB'],
     [['clean.img'], 255, 'already exists'],
-    [['box.sif'], 255, 'already exists'],
+    [['text.img'], 255, 'already exists'],
     [['none/small.img'], 255, 'no such file']
   ])('%j ends with status %i', async (words, status, text) => {
     const before = await readdir(work.cwd);
@@ -81,11 +99,39 @@ describe.runIf(hasMkfs && canMount)('--overlay IMAGE', () => {
   });
 });
 
+describe.runIf(hasMkfs && canMount)('the overlay partition of a SIF', () => {
+  it('keeps what --writable changes, is seen by every start, and serves other images', async () => {
+    const inside = (script: string, ...options: string[]) =>
+      n('-q', 'exec', ...options, 'mine.sif', 'sh', '-c', script);
+    const written = await inside('echo kept > /usr/mine && ls -d /srv/mine', '--writable');
+    expect([written.stdout, written.status]).toEqual(['/srv/mine\n', 0]);
+    const read = await inside('cat /usr/mine; echo x > /usr/mine');
+    expect([read.stdout, read.status]).toEqual(['kept\n', 1]);
+    expect((await inside('echo x > /usr/mine; cat /usr/mine', '--writable-tmpfs')).stdout).toBe('x\n');
+    expect((await sh('cat /usr/mine', '--overlay', 'mine.sif:ro')).stdout).toBe('kept\n');
+    expect((await n('-q', 'exec', 'linked.sif', 'cat', '/usr/mine')).status).toBe(1);
+  });
+});
+
+describe.runIf(canMount)('--overlay SQUASHFS', () => {
+  it('lays its root over the image, and is only read', async () => {
+    const layer = join(work.directory, 'layer');
+    await mkdir(join(layer, 'opt/extra'), { recursive: true });
+    await writeFile(join(layer, 'opt/extra/file'), 'layered\n');
+    spawnSync('mksquashfs', [layer, join(work.cwd, 'layer.sqfs'), '-all-root', '-quiet', '-no-progress']);
+    const read = await sh('cat /opt/extra/file; touch /opt/x', '--overlay', 'layer.sqfs');
+    expect([read.stdout, read.status]).toEqual(['layered\n', 1]);
+    const both = await sh(
+      'echo changed > /opt/extra/file; cat /opt/extra/file',
+      ...['--overlay', 'layer.sqfs:ro', '--writable-tmpfs']
+    );
+    expect(both.stdout).toBe('changed\n');
+    const loud = await n('exec', '--overlay', 'layer.sqfs', 'box.sif', 'true');
+    expect(loud.stderr).toMatch(/^WARNING: Overlay image layer.sqfs is not writable, proceeding with read-only$/m);
+  });
+});
+
 it('says that a text file is no overlay', async () => {
-  await writeFile(join(work.cwd, 'text.img'), 'text');
   const refused = await sh('true', '--overlay', 'text.img');
-  expect([refused.status, refused.stderr]).toEqual([
-    255,
-    expect.stringContaining('neither a directory nor an ext3 image')
-  ]);
+  expect([refused.status, refused.stderr]).toEqual([255, expect.stringContaining('neither a directory nor an image')]);
 });

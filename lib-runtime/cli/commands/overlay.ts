@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** overlay create: a file with an ext3 file system for --overlay, laid out as Apptainer does. */
+/** overlay create: an ext3 file system for --overlay in a file or in a SIF, laid out as Apptainer does. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, normalize, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { type ISif, SifType } from '../../formats/sif/layout.ts';
 import { temporaryBeside } from '../../support/atomic.ts';
 import { asContainerError, ContainerError } from '../../support/errors.ts';
 import { isExt } from '../overlay-images.ts';
@@ -25,7 +26,7 @@ export interface IOverlayValues {
 export async function overlayCreateCommand(path: string, values: IOverlayValues): Promise<number> {
   const size = sizeOf(values.size);
   const image = resolve(path);
-  await requireFree(image);
+  const sif = await sifToExtend(image);
   // A user's PATH often lacks the directories of an administrator.
   const directories = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin'];
   const mkfs = directories.map(directory => join(directory, 'mkfs.ext3')).find(existsSync);
@@ -47,7 +48,13 @@ export async function overlayCreateCommand(path: string, values: IOverlayValues)
     await chmod(content, 0o755);
     await fill(temporary, size, values.sparse === true);
     await run(mkfs, ['-q', '-F', '-d', content, temporary]);
-    await rename(temporary, image);
+    if (sif === undefined) {
+      await rename(temporary, image);
+    } else {
+      const { appendPartition } = await import('../../formats/sif/append.ts');
+      const info = { fstype: 'ext3', parttype: 'overlay', arch: sif.header.arch } as const;
+      await appendPartition(image, temporary, info, { sparse: values.sparse === true });
+    }
   } catch (error) {
     throw asContainerError(error, 'overlay', `cannot write ${path}`);
   } finally {
@@ -72,19 +79,39 @@ function usage(step: string, message: string): ContainerError {
   return new ContainerError({ code: 'usage', step, message, fix: 'Write --size 1024 for a gibibyte' });
 }
 
-async function requireFree(image: string): Promise<void> {
+/** The SIF that gets the partition; undefined for a name that is free. */
+async function sifToExtend(image: string): Promise<ISif | undefined> {
   const found = await stat(image).catch(() => undefined);
   if (found === undefined) {
-    return;
+    return undefined;
   }
-  const ext = await isExt(image);
-  throw new ContainerError({
-    code: 'exists',
-    step: 'overlay',
-    message: ext ? `EXT3 overlay image ${image} already exists` : `${image} already exists`,
-    reason: 'an overlay is a file of its own here; nothing is added to an image or overwritten',
-    fix: 'Give another name'
-  });
+  const { isSif, readSif } = await import('../../formats/sif/reader.ts');
+  if (!found.isFile() || !(await isSif(image))) {
+    const ext = await isExt(image);
+    throw refused(
+      ext ? `EXT3 overlay image ${image} already exists` : `${image} already exists`,
+      'nothing is overwritten, and of images only a SIF can hold an overlay',
+      'Give another name'
+    );
+  }
+  const sif = await readSif(image);
+  const own = sif.descriptors.find(({ partition }) => partition?.parttype === 'overlay');
+  if (own !== undefined) {
+    const message = `a writable overlay partition already exists in ${image} (ID: ${own.id})`;
+    throw refused(message, 'there can be one only', 'Use it with --writable');
+  }
+  if (sif.descriptors.some(({ type }) => type === SifType.signature)) {
+    throw refused(
+      `SIF image ${image} is signed: could not add writable overlay`,
+      'its signature would no longer be that of the whole image',
+      'Make a file of its own for --overlay'
+    );
+  }
+  return sif;
+}
+
+function refused(message: string, reason: string, fix: string): ContainerError {
+  return new ContainerError({ code: 'exists', step: 'overlay', message, reason, fix });
 }
 
 /** Below `upper`, wherever dots lead. */
