@@ -6,10 +6,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { openSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { jobWords, quoteLine } from '../api/command-line.ts';
 import { type Job, type JobLog, type NewJob, progressSchema } from '../api/schema.ts';
 import { ContainerError } from '../support/errors.ts';
+import { requireHome } from '../support/home.ts';
 import type { EventHub } from './events.ts';
 import { BoundedLog } from './log.ts';
 import { coverTerminals } from './pty.ts';
@@ -60,7 +60,7 @@ export class Jobs {
     const directory = request.kind === 'run' ? request.options?.directory : request.directory;
     // The channel tells the job when the daemon dies, however it dies: see cli/commands/daemon-job.ts.
     const child = spawn(program, [...entry, 'daemon', 'job', JSON.stringify(request)], {
-      cwd: directory ?? homedir(),
+      cwd: directory ?? requireHome(process.env),
       stdio: coverTerminals(['ignore', 'pipe', 'pipe', 'ipc'], this.nothing),
       detached: true
     });

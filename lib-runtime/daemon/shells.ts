@@ -2,12 +2,12 @@
 /** The shells of the daemon: started, listed, named, ended and forgotten. */
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import type { WebSocket } from 'ws';
 import { quoteLine, shellWords } from '../api/command-line.ts';
 import { NO_SUCH_SHELL } from '../api/routes.ts';
 import type { NewShell, Shell as Description } from '../api/schema.ts';
 import { ContainerError, errnoOf } from '../support/errors.ts';
+import { requireHome } from '../support/home.ts';
 import type { EventHub } from './events.ts';
 import type { Shell } from './shell.ts';
 
@@ -39,7 +39,7 @@ export class Shells {
 
   /** @throws ContainerError `not-found` for a directory that is not there, `unsupported` where there are no terminals */
   async start(request: NewShell): Promise<Description> {
-    const cwd = request.options?.directory ?? homedir();
+    const cwd = request.options?.directory ?? requireHome(process.env);
     await checkDirectory(cwd);
     // node-pty and the headless terminal are only loaded by a daemon that is asked for a shell.
     const { Shell } = await import('./shell.ts');

@@ -5,10 +5,10 @@
  * ours alone.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { localCandidates, storeHome } from '../store/layout.ts';
+import { requireHome } from '../support/home.ts';
 import { shortName } from '../support/short-name.ts';
 import type { IImageFacts } from './image.ts';
 import { type ImageSource, parseSource } from './source.ts';
@@ -93,7 +93,7 @@ function placeOf({
 }: IKnownImageQuestion):
   | { readonly directory: string; readonly file: string; readonly key: string; readonly sources: readonly string[] }
   | undefined {
-  const home = storeHome(env, env['HOME'] || homedir());
+  const home = storeHome(env, () => requireHome(env));
   const source = sourceOf(text);
   if (source === undefined || 'rest' in source) {
     return undefined;

@@ -6,9 +6,9 @@
  */
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { asContainerError, ContainerError, errnoOf } from '../support/errors.ts';
+import { findHome } from '../support/home.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -57,13 +57,15 @@ export async function findCredentials(
       return { credentials: { username, password }, source: `${prefix}_USERNAME` };
     }
   }
-  const home = env['HOME'] || homedir();
+  const home = findHome(env);
+  const dockerConfig = env['DOCKER_CONFIG'] || (home && join(home, '.docker'));
   const files =
     options.authFile === undefined
       ? [
-          join(home, '.apptainer', 'docker-config.json'),
-          join(home, '.singularity', 'docker-config.json'),
-          join(env['DOCKER_CONFIG'] || join(home, '.docker'), 'config.json'),
+          ...(home
+            ? [join(home, '.apptainer', 'docker-config.json'), join(home, '.singularity', 'docker-config.json')]
+            : []),
+          ...(dockerConfig ? [join(dockerConfig, 'config.json')] : []),
           ...(env['XDG_RUNTIME_DIR'] ? [join(env['XDG_RUNTIME_DIR'], 'containers', 'auth.json')] : [])
         ]
       : [options.authFile];

@@ -13,7 +13,7 @@ describe('layout', () => {
     [{ XDG_DATA_HOME: 'relative' }, '/home/u/.local/share/nbcontainer'],
     [{}, '/home/u/.local/share/nbcontainer']
   ])('finds the home with %j', (env, home) => {
-    expect(storeHome(env, '/home/u')).toBe(home);
+    expect(storeHome(env, () => '/home/u')).toBe(home);
   });
 
   it.each([

@@ -13,15 +13,18 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  */
 export type TreeView = 'plain' | 'merged' | 'read-only';
 
-/** $NBCONTAINER_HOME, else $XDG_DATA_HOME/nbcontainer, else ~/.local/share/nbcontainer; always absolute. */
-export function storeHome(env: Environment, homeDirectory: string): string {
+/**
+ * $NBCONTAINER_HOME, else $XDG_DATA_HOME/nbcontainer, else ~/.local/share/nbcontainer; always absolute.
+ * @param home the home directory: asked for only where it matters, as not every user has one.
+ */
+export function storeHome(env: Environment, home: () => string): string {
   const own = env['NBCONTAINER_HOME'];
   if (own) {
     return resolve(own);
   }
   // The XDG base directory specification says to pass over a relative path.
   const data = env['XDG_DATA_HOME'];
-  return join(data && isAbsolute(data) ? data : join(homeDirectory, '.local', 'share'), 'nbcontainer');
+  return join(data && isAbsolute(data) ? data : join(home(), '.local', 'share'), 'nbcontainer');
 }
 
 /** File systems (statfs(2), f_type) that are far away or in user space: slow for thousands of small files. */

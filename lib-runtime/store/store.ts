@@ -11,9 +11,9 @@
  *     locks/              see support/lock.ts
  */
 import { readdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join, resolve, sep } from 'node:path';
 import { asContainerError, ContainerError } from '../support/errors.ts';
+import { requireHome } from '../support/home.ts';
 import { isHeld, takeLock, tryLock, withLock } from '../support/lock.ts';
 import type { IHeldLock, ILockOptions } from '../support/lock.ts';
 import type { IOwner } from '../support/owner.ts';
@@ -75,7 +75,7 @@ export interface INewReference {
  */
 export async function openStore(options: IStoreOptions = {}): Promise<Store> {
   const env = options.env ?? process.env;
-  const home = options.home === undefined ? storeHome(env, env['HOME'] || homedir()) : resolve(options.home);
+  const home = options.home === undefined ? storeHome(env, () => requireHome(env)) : resolve(options.home);
   try {
     await makeDirectory(home, 0o700);
     await Promise.all(

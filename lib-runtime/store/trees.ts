@@ -3,7 +3,6 @@
 import { constants } from 'node:fs';
 import { access, lstat, mkdir, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { userInfo } from 'node:os';
 import { chooseTreesDirectory, localCandidates, remoteFileSystem } from './layout.ts';
 import type { Environment, ITreesCandidate } from './layout.ts';
 import { makeDirectory } from '../support/make-directory.ts';
@@ -11,9 +10,10 @@ import { makeDirectory } from '../support/make-directory.ts';
 /** Makes the directory when it is absent, mode 0700, and returns it with the reason when it is not in the store. */
 export async function locateTrees(home: string, env: Environment): Promise<{ path: string; reason?: string }> {
   const homeMagic = (await statfs(home)).type;
+  // Not from os.userInfo: a uid need not have an account.
+  const uid = process.geteuid?.() ?? 0;
   const candidates: ITreesCandidate[] = [];
   if (remoteFileSystem(homeMagic) !== undefined) {
-    const { uid } = userInfo();
     for (const path of localCandidates(env, uid)) {
       candidates.push(await lookAt(path, uid));
     }
@@ -22,7 +22,7 @@ export async function locateTrees(home: string, env: Environment): Promise<{ pat
   if (chosen.path !== join(home, 'trees')) {
     await mkdir(dirname(chosen.path), { mode: 0o700 }).catch(() => undefined);
     // Between the look and the mkdir someone else may have put a directory or a link there (/tmp is everyone's).
-    if (!(await lookAt(dirname(chosen.path), userInfo().uid)).usable) {
+    if (!(await lookAt(dirname(chosen.path), uid)).usable) {
       return locateInHome(home, `${dirname(chosen.path)} is not a private directory of this user`);
     }
   }

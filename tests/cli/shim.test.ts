@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The names that `nbcontainer shim` installs, as scripts and workflow managers use them. */
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type IOutcome, type IWorkplace, makeWorkplace, runProgram } from '../support/cli.ts';
 import { testImages } from '../support/images.ts';
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false
+  );
 
 describe('nbcontainer shim', () => {
   let workplace: IWorkplace;
@@ -77,6 +83,15 @@ describe('nbcontainer shim', () => {
       expect(refused.status).toBe(255);
       expect(refused.stderr).toContain('mount it on the host and bring it along with --bind');
     }
+  });
+
+  it('takes a task whose environment was emptied to the store, unless it names one', async () => {
+    const exec = (variables: string) => shell(`env - PATH="$PATH" ${variables} singularity -s exec box.sif true`);
+    const [home, other] = [join(workplace.directory, 'home'), join(workplace.directory, 'other')];
+    expect((await exec(`HOME="${home}"`)).status).toBe(0);
+    expect(await exists(join(home, '.local'))).toBe(false);
+    expect((await exec(`NBCONTAINER_HOME="${other}"`)).status).toBe(0);
+    expect(await exists(join(other, 'refs'))).toBe(true);
   });
 
   it('goes to the store by default', async () => {

@@ -3,7 +3,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, matchesGlob } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { startOf } from '../../engines/processes.ts';
@@ -12,6 +11,7 @@ import { alreadyRuns, checkInstanceName, type IInstance, listInstances, readInst
 import { planOrThrow } from '../../run/start.ts';
 import { storeHome } from '../../store/layout.ts';
 import { asContainerError, ContainerError } from '../../support/errors.ts';
+import { requireHome } from '../../support/home.ts';
 import { info, print } from '../output.ts';
 import type { IKeepOrder, KeepReply } from './instance-keep.ts';
 import { instanceWishes, type IStartValues, openView, prepare, startRequest } from './prepare.ts';
@@ -32,7 +32,10 @@ export async function instanceStartCommand(
   checkInstanceName(name);
   const directory = await instancesDirectory();
   const path = await withoutInstance(directory, name, () => firstLook(action, image, name, words, values));
-  const logs = join(storeHome(process.env, homedir()), 'instances');
+  const logs = join(
+    storeHome(process.env, () => requireHome(process.env)),
+    'instances'
+  );
   const [logOut, logErr] = [join(logs, `${name}.out`), join(logs, `${name}.err`)];
   const order: IKeepOrder = { action, image, path, name, words, values, directory, logOut, logErr };
   const instance = await keepInBackground(order, logs);

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** shim: apptainer, singularity and run-singularity as programs on PATH. */
 import { chmod, lstat, mkdir, readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { storeHome } from '../../store/layout.ts';
 import { writeFileAtomic } from '../../support/atomic.ts';
 import { asContainerError, ContainerError, errnoOf } from '../../support/errors.ts';
+import { accountHome, requireHome } from '../../support/home.ts';
+import { makeDirectory } from '../../support/make-directory.ts';
 import { info, print } from '../output.ts';
-import { MARK, quote, shimScripts } from '../shim-scripts.ts';
+import { MARK, quote, shimScripts, storeToRemember } from '../shim-scripts.ts';
 
 /** Writes the scripts for the very Node.js and program that run now, and prints the line that puts them on PATH. */
 export async function shimCommand(values: { readonly dir?: string }): Promise<number> {
-  const directory = resolve(values.dir ?? join(storeHome(process.env, homedir()), 'shim'));
+  const store = storeHome(process.env, () => requireHome(process.env));
+  const directory = resolve(values.dir ?? join(store, 'shim'));
   if (/[:\n]/.test(directory)) {
     throw new ContainerError({
       code: 'usage',
@@ -22,13 +24,17 @@ export async function shimCommand(values: { readonly dir?: string }): Promise<nu
     });
   }
   const program = process.argv[1] ?? '';
+  const remembered = storeToRemember(store, accountHome());
   // Behind `--`: Node would take an --env-file among the words for its own.
-  const scripts = shimScripts([process.execPath, ...process.execArgv, '--', resolve(program)]);
+  const scripts = shimScripts([process.execPath, ...process.execArgv, '--', resolve(program)], remembered);
   const paths = [...scripts].map(([name, text]) => ({ path: join(directory, name), text }));
   for (const { path } of paths) {
     await assertOurs(path);
   }
   try {
+    if (remembered !== undefined) {
+      await makeDirectory(remembered, 0o700);
+    }
     await mkdir(directory, { recursive: true });
     for (const { path, text } of paths) {
       await writeFileAtomic(path, text, { mode: 0o755 });
