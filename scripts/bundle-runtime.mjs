@@ -73,6 +73,18 @@ function copyTerminals() {
   }
 }
 
+/** Packages that a start rarely needs: in files of their own, for Node reads and looks through all of a file. */
+const APART = ['cli-progress', 'yaml', 'zod'];
+const apartName = name => `package-${name}`;
+const apart = {
+  name: 'apart',
+  setup: build =>
+    build.onResolve({ filter: new RegExp(`^(${APART.join('|')})$`) }, ({ path: name }) => ({
+      path: `./${apartName(name)}.cjs`,
+      external: true
+    }))
+};
+
 const COMMON = {
   absWorkingDir: ROOT,
   outdir: OUT,
@@ -110,13 +122,16 @@ export async function bundleRuntime() {
     format: 'esm',
     banner: { js: REQUIRE }
   });
+  const commonJs = { ...COMMON, outExtension: { '.js': '.cjs' }, format: 'cjs', keepNames: false };
+  const packages = await build({
+    ...commonJs,
+    entryPoints: Object.fromEntries(APART.map(name => [apartName(name), name]))
+  });
   const start = await build({
-    ...COMMON,
+    ...commonJs,
     entryPoints: { start: 'lib-runtime/cli/start.ts' },
-    outExtension: { '.js': '.cjs' },
-    format: 'cjs',
-    keepNames: false,
-    define: { 'import.meta.url': 'nbcontainerUrl' }
+    define: { 'import.meta.url': 'nbcontainerUrl' },
+    plugins: [apart]
   });
   // Written only now, so a source that does not compile leaves the last good bundle in place.
   mkdirSync(OUT, { recursive: true });
@@ -125,7 +140,7 @@ export async function bundleRuntime() {
       rmSync(path.join(OUT, name));
     }
   }
-  for (const file of result.outputFiles) {
+  for (const file of [...result.outputFiles, ...packages.outputFiles]) {
     writeFileSync(file.path, file.contents);
   }
   for (const file of start.outputFiles) {

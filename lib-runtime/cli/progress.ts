@@ -37,14 +37,37 @@ export function parseProgressMode(text: string): ProgressMode {
 }
 
 /** The view for a mode; `auto` draws a bar when standard error is a terminal. */
-export async function progressView(mode: ProgressMode): Promise<IProgressView> {
-  if (mode === 'json') {
-    return jsonView();
-  }
-  if (mode === 'bar' || (mode === 'auto' && process.stderr.isTTY)) {
-    return barView();
-  }
-  return { listener: () => undefined, stop: () => undefined };
+export function progressView(mode: ProgressMode): IProgressView {
+  return mode === 'json' ? jsonView() : mode === 'none' ? SILENT : laterBarView(mode);
+}
+
+const SILENT: IProgressView = { listener: () => undefined, stop: () => undefined };
+
+/** Made with the first event: most commands start a container, and neither look at the terminal nor draw a bar. */
+function laterBarView(mode: 'auto' | 'bar'): IProgressView {
+  let view: IProgressView | undefined;
+  let latest: IProgress | undefined;
+  return {
+    listener: event => {
+      if (view !== undefined) {
+        view.listener(event);
+        return;
+      }
+      if (latest === undefined) {
+        void (mode === 'bar' || process.stderr.isTTY ? barView() : Promise.resolve(SILENT)).then(made => {
+          view = made;
+          if (latest !== undefined) {
+            made.listener(latest);
+          }
+        });
+      }
+      latest = event;
+    },
+    stop: () => {
+      latest = undefined;
+      view?.stop();
+    }
+  };
 }
 
 function jsonView(): IProgressView {
@@ -66,7 +89,6 @@ function jsonView(): IProgressView {
 }
 
 async function barView(): Promise<IProgressView> {
-  // Loaded on demand: most commands start a container and never draw a bar.
   const { default: progress } = await import('cli-progress');
   const bar = new progress.SingleBar(
     {

@@ -21,6 +21,8 @@ export interface IGatherOptions {
   readonly paths: readonly string[];
   readonly gpu?: IGpuFacts;
   readonly rocm?: IGpuFacts;
+  /** Whether the caller may have to be somebody else inside (host/identities.ts); default true. */
+  readonly identities?: boolean;
   /** Probes anew instead of from the cache. */
   readonly fresh?: boolean;
   /** Another launcher than that of this installation. */
@@ -60,7 +62,7 @@ export async function gatherHostFacts(options: IGatherOptions): Promise<IHostFac
     memoryBytes: Math.min(freemem(), process.availableMemory()),
     tools: findTools(env, probes['fuse-mount'].ok),
     ...(account.uid === 0 && { idMaps: readIdMaps() }),
-    ...gatherIdentities(account, status.noNewPrivileges, env, options.cwd),
+    ...((options.identities ?? true) && gatherIdentities(account, status.noNewPrivileges, env, options.cwd)),
     workingDirectory: options.cwd,
     umask: status.umask,
     paths: lookAt(options.paths),
