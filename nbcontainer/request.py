@@ -15,6 +15,7 @@ VALUE_OPTIONS = frozenset(
         *("--no-mount", "--env", "--env-file", "--cwd", "--pwd", "--hostname", "--dns", "-s", "--shell"),
         *("--add-caps", "--drop-caps", "--memory", "--memory-swap", "--memory-reservation", "--cpus", "--cpu-shares"),
         *("--cpuset-cpus", "--cpuset-mems", "--pids-limit", "--app", "--security", "--apply-cgroups"),
+        *("--authfile", "--runscript-timeout"),
         *("--as", "--gpu", "--device", "--cdi-dirs", "--engine", "--root", "--overlay-driver", "--progress"),
     )
 )

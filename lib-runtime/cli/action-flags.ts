@@ -41,7 +41,7 @@ export const ACTION_FLAGS: readonly IFlag[] = [
     keys: ['WORKDIR']
   },
   { flags: '--env <name=value>', help: 'set a variable in the container', many: true, keys: ['ENV'] },
-  { flags: '--env-file <file>', help: 'read variables from a file', keys: ['ENV_FILE'] },
+  { flags: '--env-file <file>', help: 'read variables from a file', many: true, keys: ['ENV_FILE'] },
   { flags: '-e, --cleanenv', help: 'do not pass the environment of the host', keys: ['CLEANENV'] },
   { flags: '--cwd <dir>', help: 'working directory in the container (--pwd is the same)', keys: ['CWD'] },
   { flags: '--pwd <dir>', help: 'the older name of --cwd', keys: ['PWD', 'TARGET_PWD'] },
@@ -120,6 +120,8 @@ export const ACTION_FLAGS: readonly IFlag[] = [
     help: 'accepted; a pulled image is kept (see `nbcontainer rm`)',
     keys: ['DISABLE_CACHE']
   },
+  { flags: '--authfile <file>', help: 'credentials in the format of docker-config.json', keys: ['AUTHFILE'] },
+  { flags: '--docker-login', help: 'ask for user and password of the registry', keys: ['DOCKER_LOGIN'] },
   { flags: '--no-eval', help: 'do not evaluate variables as a shell would', keys: ['NO_EVAL'] },
   {
     flags: '--runscript-timeout <time>',
@@ -129,16 +131,3 @@ export const ACTION_FLAGS: readonly IFlag[] = [
   },
   { flags: '-s, --shell <path>', help: 'shell to start', keys: ['SHELL'], only: ['shell'] }
 ];
-
-/** Flags of Apptainer that nbcontainer knows but does not honour yet: a plain word instead of "unknown option". */
-export const NOT_YET: Readonly<Record<string, string>> = {
-  '--nvccli': 'use --nv',
-  '--fusemount': 'mount it on the host and bring it along with --bind',
-  '--network': 'leave it out: the network of the host is always shared',
-  '--network-args': 'leave it out: the network of the host is always shared',
-  '--netns-path': 'leave it out: the network of the host is always shared',
-  '--allow-setuid': 'leave it out: setuid programs of an image give no rights here',
-  '--blkio-weight': 'leave it out: --memory, --cpus and --pids-limit are the limits that are known',
-  '--blkio-weight-device': 'leave it out: --memory, --cpus and --pids-limit are the limits that are known',
-  '--oom-kill-disable': 'leave it out: --memory, --cpus and --pids-limit are the limits that are known'
-};

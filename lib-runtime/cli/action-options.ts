@@ -30,7 +30,7 @@ export interface IActionValues extends ILimitTexts {
   readonly applyCgroups?: string;
   readonly unsquash?: boolean;
   readonly env?: readonly string[];
-  readonly envFile?: string;
+  readonly envFile?: readonly string[];
   readonly cleanenv?: boolean;
   readonly cwd?: string;
   readonly pwd?: string;

@@ -2,8 +2,7 @@
 /** The words that start a container, and the flags of everything that does, for commander. */
 import { type Command, Option } from 'commander';
 import type { IRunSpec } from '../run/spec.ts';
-import { ContainerError } from '../support/errors.ts';
-import { ACTION_FLAGS, NOT_YET } from './action-flags.ts';
+import { ACTION_FLAGS } from './action-flags.ts';
 import type { actionCommand as ActionCommand } from './commands/action.ts';
 import { addWord, type Report } from './frame.ts';
 
@@ -62,22 +61,5 @@ export function actionOptions(command: Command, name: IRunSpec['action']): Comma
     .option('--progress <mode>', 'auto, bar, json or none', 'auto')
     .option('--dry-run', 'print the plan with its reasons and start nothing')
     .option('-j, --json', 'with --dry-run: print JSON');
-  for (const flag of Object.keys(NOT_YET)) {
-    command.addOption(new Option(`${flag} [value]`).hideHelp());
-    // An argParser would not be called where another flag follows.
-    command.on(`option:${flag.replace(/^-+/, '')}`, () => {
-      throw notYet(flag);
-    });
-  }
   return command;
-}
-
-/** What is said of a flag that is known and not honoured. */
-function notYet(flag: string): ContainerError {
-  return new ContainerError({
-    code: 'unsupported',
-    step: 'command line',
-    message: `${flag} is not supported yet`,
-    fix: NOT_YET[flag] ?? 'leave it out'
-  });
 }

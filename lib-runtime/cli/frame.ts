@@ -7,6 +7,11 @@ import { APPTAINER_VERSION } from './shim-scripts.ts';
 /** Told the exit status of the command that ran. */
 export type Report = (status: number) => void;
 
+let held = '';
+
+/** What commander has said of words that it did not understand, with its hint; perform.ts may know better. */
+export const complaint = (): string => held;
+
 /** `name`: called as apptainer or singularity, the program answers with their version. */
 export function makeProgram(version: string, name: string): Command {
   const shown = name === 'nbcontainer' ? `${name} version ${version}` : `apptainer version ${APPTAINER_VERSION}`;
@@ -18,6 +23,7 @@ export function makeProgram(version: string, name: string): Command {
     .option('-s, --silent', 'no messages but failures')
     .option('-v, --verbose', 'same as --debug')
     .addOption(new Option('--nocolor', 'accepted').hideHelp())
+    .configureOutput({ writeErr: text => (held += text) })
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError(`(${name} --help lists the commands)`)

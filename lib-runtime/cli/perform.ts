@@ -2,7 +2,7 @@
 /** Performs one command line: parse, run, print a failure, exit status. */
 import { type Command, CommanderError } from 'commander';
 import { ContainerError, OWN_FAILURE } from '../support/errors.ts';
-import type { Report } from './frame.ts';
+import { complaint, type Report } from './frame.ts';
 import { fatal, info } from './output.ts';
 import { CALLED_AS } from './shim-scripts.ts';
 import { VERSION } from './version.ts';
@@ -56,8 +56,7 @@ async function statusOfWords(argv: readonly string[], make: ProgramMaker): Promi
     return status;
   } catch (error) {
     if (error instanceof CommanderError) {
-      // Commander has printed its own message; --help and --version end here with status 0.
-      return error.exitCode === 0 ? 0 : NOT_UNDERSTOOD;
+      return error.exitCode === 0 ? 0 : notUnderstood(words, error.message); // --help and --version end here, too
     }
     fatal(error);
     if (error instanceof ContainerError) {
@@ -67,4 +66,16 @@ async function statusOfWords(argv: readonly string[], make: ProgramMaker): Promi
     }
     return error instanceof ContainerError ? statusOf(error) : OWN_FAILURE;
   }
+}
+
+/** A word that Apptainer knows is answered with what to do instead, any other in commander's own words. */
+async function notUnderstood(words: readonly string[], said: string): Promise<number> {
+  const { refusalOf } = await import('./refused.ts');
+  const refusal = refusalOf(words, said);
+  if (refusal === undefined) {
+    process.stderr.write(complaint());
+    return NOT_UNDERSTOOD;
+  }
+  fatal(refusal);
+  return OWN_FAILURE;
 }

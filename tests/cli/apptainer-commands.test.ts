@@ -126,7 +126,7 @@ describe('completion', () => {
     ['nbcontainer', 'e', ['exec']],
     ['nbcontainer', '--ver', ['--version', '--verbose']],
     ['nbcontainer exec', '--writable', ['--writable', '--writable-tmpfs']],
-    ['nbcontainer -q exec --nv', '--overl', ['--overlay']],
+    ['nbcontainer -q exec --nv', '--overlay', ['--overlay', '--overlay-driver']],
     ['nbcontainer cache', '', ['list', 'clean']],
     ['nbcontainer cache clean', '--d', ['--days', '--dry-run']],
     ['nbcontainer exec', 'im', []]

@@ -11,6 +11,7 @@ import { standInsWork } from '../../platforms/standin.ts';
 import { OS_NAMES, TEST_IMAGES } from '../support/images.ts';
 import { CASES } from './cases.ts';
 import { ERRORS } from './errors.ts';
+import { COMMANDS, commandsOf, flagsOf, readWords } from './help.ts';
 import { type IRecorded, RECORDED, readRecorded } from './recorded.ts';
 import { SCRIPTS } from './scripts.ts';
 import { type IDifferentialWorkplace, makeWorkplace, OURS } from './workplace.ts';
@@ -47,6 +48,15 @@ describe.runIf(enabled)('beside Apptainer 1.4.5', () => {
     seen[test.name] = expected;
     if (test.fast && !records) {
       expect(readRecorded()[test.name], 'run it with NBCONTAINER_RECORD=1').toEqual(expected);
+    }
+  });
+
+  it('has the commands and flags that are recorded', async () => {
+    const help = async (name: string): Promise<string> =>
+      (await work.inside(['apptainer', 'help', ...name.split(' ').filter(Boolean)])).stdout;
+    expect(commandsOf(await help(''))).toEqual(readWords().commands);
+    for (const name of COMMANDS) {
+      expect([name, flagsOf(await help(name))]).toEqual([name, readWords().flags[name]]);
     }
   });
 

@@ -35,6 +35,9 @@ export const CASES: readonly ICase[] = [
     fast: true,
     words: ['exec', '@IMAGE@', 'printf', '%s|', 'a b', '$HOME', "it's", '', '*', '\\']
   },
+  // Ids of root's choice
+  { name: '--security uid', words: sh('id -u; id -g', '--security', 'uid:1000') },
+  { name: '--security uid and gid', words: sh('id -u; id -g', '--security', 'uid:1000,gid:100') },
   // Environment
   { name: 'environment of the host', words: sh(VARIABLES), environment: { FROM_HOST: 'a  "b" $c', LANG: 'C.UTF-8' } },
   {

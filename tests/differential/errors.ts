@@ -65,6 +65,8 @@ export const ERRORS: readonly IErrorCase[] = [
   { name: 'exec without a command', words: ['exec', '@IMAGE@'], says: /requires at least 2|missing required argument/ },
   { name: 'pull without anything', words: ['pull'], says: /accepts between|missing required argument/ },
   { name: 'inspect without anything', words: ['inspect'], says: /accepts 1 arg|missing required argument/ },
+  { name: '--security with a name', words: exec('--security', 'uid:abc'), says: /failed to parse/ },
+  { name: 'limits in no file', words: exec('--apply-cgroups', '/no/such'), says: /no such file/ },
   {
     name: 'a variable that is neither true nor false',
     words: exec(),

@@ -6,12 +6,14 @@ import { writeSandbox } from '../../images/unpack.ts';
 import { openStore } from '../../store/store.ts';
 import { ContainerError, printable } from '../../support/errors.ts';
 import { cancellable } from '../cancellable.ts';
+import { askCredentials, type ICredentialValues } from '../credentials.ts';
 import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
 import { info, warn } from '../output.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
 import { pullCommand } from './pull.ts';
 
-interface IValues {
+interface IValues extends ICredentialValues {
+  readonly arch?: string;
   readonly sandbox?: boolean;
   readonly force?: boolean;
   readonly compression: 'zstd' | 'gzip';
@@ -34,13 +36,14 @@ export async function buildCommand(output: string, source: string, values: IValu
   if (values.sandbox !== true) {
     return pullCommand([output, source], values);
   }
-  const view = await progressView(parseProgressMode(values.progress));
+  const view = progressView(parseProgressMode(values.progress));
   try {
     const { env } = process;
     const store = await openStore();
     const force = values.force ?? isTrue(lookUp(env, ['FORCE']), 'FORCE');
+    const fetch = { ...(await askCredentials(values)), ...(values.arch !== undefined && { arch: values.arch }) };
     const { directory, notes } = await cancellable(async signal => {
-      const work = { store, onProgress: view.listener, signal };
+      const work = { store, ...fetch, onProgress: view.listener, signal };
       const image = await openImage(source, { ...work, plainHttp: plainHttp(values.https, env), preferTree: true });
       return writeSandbox(image, output, { ...work, force });
     });

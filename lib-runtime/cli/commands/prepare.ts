@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { IHostFacts } from '../../host/facts.ts';
 import { gatherHostFacts } from '../../host/gather.ts';
 import type { IImageFacts } from '../../images/image.ts';
+import type { IFetchRequest } from '../../images/pull.ts';
 import { recallImage } from '../../images/known-images.ts';
 import { hostPaths, imagePaths } from '../../run/paths.ts';
 import type { IRunSpec } from '../../run/spec.ts';
@@ -11,6 +12,7 @@ import type { IStartRequest } from '../../run/start.ts';
 import type { Store } from '../../store/store.ts';
 import { asContainerError } from '../../support/errors.ts';
 import { type IActionValues, runSpec } from '../action-options.ts';
+import type { ICredentialValues } from '../credentials.ts';
 import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
 import { chooseGpus, type IGpuChoice, type IGpuValues } from '../gpu-choice.ts';
 import { debug, formatBytes, info, warn } from '../output.ts';
@@ -19,7 +21,7 @@ import { withOverlayImages } from '../overlay-images.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
 import { isNews } from '../said.ts';
 
-export interface IStartValues extends IActionValues, IGpuValues {
+export interface IStartValues extends IActionValues, IGpuValues, ICredentialValues {
   /** `--no-https`; commander keeps the positive name. */
   readonly https?: boolean;
   readonly progress: string;
@@ -33,9 +35,9 @@ export interface IPrepared {
   readonly store: () => Promise<Store>;
 }
 
-type View = Awaited<ReturnType<typeof progressView>>;
+type View = ReturnType<typeof progressView>;
 
-export const openView = (values: Pick<IStartValues, 'progress'>): Promise<View> =>
+export const openView = (values: Pick<IStartValues, 'progress'>): View =>
   progressView(parseProgressMode(values.progress));
 
 /** The wishes of a command line, and the graphics cards that they mean. */
@@ -68,13 +70,14 @@ export async function instanceWishes(
 export async function prepare(
   { spec, gpu, rocm }: IGpuChoice,
   imageName: string,
-  values: Pick<IStartValues, 'https'>,
+  values: Pick<IStartValues, 'https' | 'authfile' | 'dockerLogin'>,
   view: View
 ): Promise<IPrepared> {
   const cwd = process.cwd();
   const { env } = process;
   const drivers = { ...(gpu !== undefined && { gpu }), ...(rocm !== undefined && { rocm }) };
-  const host = await gatherHostFacts({ env, cwd, paths: hostPaths(spec, env, cwd), ...drivers });
+  const identities = spec.as !== undefined || spec.fakeroot;
+  const host = await gatherHostFacts({ env, cwd, paths: hostPaths(spec, env, cwd), identities, ...drivers });
   const { runtimeDirectory } = host;
   const question = { text: imageName, cwd, env, runtimeDirectory, pathsOfInterest: imagePaths(spec, host) };
   const known = recallImage(question);
@@ -82,7 +85,11 @@ export async function prepare(
     return { spec, host, facts: known, store: async () => (await import('../../store/store.ts')).openStore() };
   }
   const { readImage } = await import('./read-image.ts');
-  const request = { plainHttp: plainHttp(values.https, env), onProgress: view.listener };
+  const request = {
+    plainHttp: plainHttp(values.https, env),
+    onProgress: view.listener,
+    ...(await credentials(values))
+  };
   return { spec, host, ...(await readImage(question, request)) };
 }
 
@@ -115,13 +122,25 @@ async function envFile(
   values: IActionValues,
   environment: Readonly<Record<string, string | undefined>>
 ): Promise<Record<string, string>> {
-  const path = values.envFile ?? lookUp(environment, ['ENV_FILE']);
-  if (path === undefined) {
+  const inherited = lookUp(environment, ['ENV_FILE']);
+  const paths = (values.envFile ?? (inherited === undefined ? [] : [inherited])).flatMap(path => path.split(','));
+  let variables: Record<string, string> = {};
+  for (const path of paths.filter(Boolean)) {
+    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+      throw asContainerError(error, 'command line', `cannot read the environment file ${path}`);
+    });
+    const { readEnvFile } = await import('../../run/env-file.ts');
+    variables = { ...variables, ...readEnvFile(text, path, environment) };
+  }
+  return variables;
+}
+
+/** Loaded only where the image has to be read, and asked only where somebody says so. */
+async function credentials(values: ICredentialValues): Promise<Pick<IFetchRequest, 'authfile' | 'credentials'>> {
+  const dockerLogin = values.dockerLogin ?? isTrue(lookUp(process.env, ['DOCKER_LOGIN']), 'DOCKER_LOGIN');
+  if (!dockerLogin && values.authfile === undefined) {
     return {};
   }
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw asContainerError(error, 'command line', `cannot read the environment file ${path}`);
-  });
-  const { readEnvFile } = await import('../../run/env-file.ts');
-  return readEnvFile(text, path, environment);
+  const { askCredentials } = await import('../credentials.ts');
+  return askCredentials({ ...values, dockerLogin });
 }

@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** pull: an image from a registry or a layout into one SIF file. */
-import { createInterface } from 'node:readline/promises';
-import { Writable } from 'node:stream';
 import { pullImage } from '../../images/pull.ts';
 import { openStore } from '../../store/store.ts';
 import { ContainerError } from '../../support/errors.ts';
 import { cancellable } from '../cancellable.ts';
 import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
-import { formatBytes, info, warn } from '../output.ts';
+import { askCredentials, type ICredentialValues } from '../credentials.ts';
+import { formatBytes, info } from '../output.ts';
 import { restartLean } from '../lean-memory.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
 
-interface IValues {
+interface IValues extends ICredentialValues {
   readonly force?: boolean;
   readonly dir?: string;
   readonly name?: string;
   readonly arch?: string;
   readonly compression: 'zstd' | 'gzip';
   readonly https?: boolean;
-  readonly dockerUsername?: string;
-  readonly dockerPassword?: string;
-  readonly dockerLogin?: boolean;
-  readonly authfile?: string;
   readonly progress: string;
 }
 
@@ -42,7 +37,7 @@ export async function pullCommand(words: readonly string[], values: IValues): Pr
   const output = second === undefined ? (values.name ?? lookUp(env, ['PULL_NAME'])) : first;
   const directory = values.dir ?? lookUp(env, ['PULLDIR', 'PULLFOLDER']);
   const arch = values.arch ?? lookUp(env, ['PULL_ARCH']);
-  const view = await progressView(parseProgressMode(values.progress));
+  const view = progressView(parseProgressMode(values.progress));
   try {
     const credentials = await askCredentials(values);
     const request = {
@@ -55,8 +50,7 @@ export async function pullCommand(words: readonly string[], values: IValues): Pr
       ...(output !== undefined && { output }),
       ...(directory !== undefined && { directory }),
       ...(arch !== undefined && { arch }),
-      ...(values.authfile !== undefined && { authfile: values.authfile }),
-      ...(credentials !== undefined && { credentials })
+      ...credentials
     };
     const image = await cancellable(signal => pullImage({ ...request, signal }));
     view.stop();
@@ -64,36 +58,5 @@ export async function pullCommand(words: readonly string[], values: IValues): Pr
     return 0;
   } finally {
     view.stop();
-  }
-}
-
-async function askCredentials(values: IValues): Promise<{ username: string; password: string } | undefined> {
-  if (values.dockerPassword !== undefined) {
-    warn('--docker-password can be read by everyone on this machine while the command runs: prefer DOCKER_PASSWORD');
-  }
-  if (values.dockerLogin) {
-    const username = values.dockerUsername ?? (await ask('User name: ', true));
-    return { username, password: await ask('Password: ', false) };
-  }
-  if (values.dockerUsername !== undefined && values.dockerPassword !== undefined) {
-    return { username: values.dockerUsername, password: values.dockerPassword };
-  }
-  return undefined;
-}
-
-/** Asks on the terminal; `echo` false keeps what is typed off the screen. */
-async function ask(question: string, echo: boolean): Promise<string> {
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: process.stdin, output: echo ? process.stderr : silent, terminal: !echo });
-  try {
-    if (!echo) {
-      process.stderr.write(question);
-    }
-    return await lines.question(echo ? question : '');
-  } finally {
-    lines.close();
-    if (!echo) {
-      process.stderr.write('\n');
-    }
   }
 }
