@@ -76,7 +76,7 @@ export async function prepare(
   const cwd = process.cwd();
   const { env } = process;
   const drivers = { ...(gpu !== undefined && { gpu }), ...(rocm !== undefined && { rocm }) };
-  const identities = spec.as !== undefined || spec.fakeroot;
+  const identities = spec.as !== undefined || spec.fakeroot || spec.security !== undefined;
   const host = await gatherHostFacts({ env, cwd, paths: hostPaths(spec, env, cwd), identities, ...drivers });
   const { runtimeDirectory } = host;
   const question = { text: imageName, cwd, env, runtimeDirectory, pathsOfInterest: imagePaths(spec, host) };
