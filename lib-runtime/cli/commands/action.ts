@@ -30,7 +30,7 @@ export async function actionCommand(
   const address = instanceOfAddress(imageName);
   const instance = address === undefined ? undefined : await requireInstance(await instancesDirectory(), address);
   const spec = instance === undefined ? asked.spec : enterSpec(asked.spec, instance);
-  const view = await openView(values);
+  const view = openView(values);
   try {
     const prepared = await prepare({ ...asked, spec }, instance?.image ?? imageName, values, view);
     const { host, facts } = prepared;

@@ -63,7 +63,7 @@ async function keep(order: IKeepOrder, onStarted: (instance: IInstance) => void)
     ...{ engine: 'namespaces', namespaces: [], spec, logOut, logErr }
   };
   await claimInstance(directory, claim);
-  const view = await openView({ progress: 'none' });
+  const view = openView({ progress: 'none' });
   let child: ChildProcess | undefined;
   let plan: Plan | undefined;
   const announce = async (): Promise<void> => {

@@ -64,7 +64,7 @@ async function firstLook(
   values: IStartValues
 ): Promise<string> {
   const asked = await instanceWishes(action, name, words, values);
-  const view = await openView(values);
+  const view = openView(values);
   try {
     const prepared = await prepare(asked, image, values, view);
     const plan = planOrThrow(asked.spec, prepared.host, prepared.facts, process.env);
