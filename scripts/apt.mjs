@@ -12,6 +12,7 @@ const PACKAGES = [
   { name: 'mmdebstrap', level: 'start', why: 'makes the sample image from Debian packages' },
   { name: 'squashfs-tools', level: 'test', why: 'unsquashfs and mksquashfs read and write what ours must' },
   { name: 'squashfuse', level: 'test', why: 'mounting an image where the kernel may not' },
+  { name: 'fuse-overlayfs', level: 'test', why: 'changes over an image where the kernel takes none' },
   { name: 'docker-registry', level: 'test', why: 'a real registry to pull from' },
   { name: 'skopeo', level: 'test', why: 'fills that registry, and checks our OCI layouts' },
   { name: 'umoci', level: 'test', why: 'unpacks layers as a second opinion' },

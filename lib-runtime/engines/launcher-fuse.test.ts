@@ -19,6 +19,8 @@ import {
 } from './test-support.ts';
 
 const SERVER = '/usr/bin/squashfuse_ll';
+const OVERLAY = '/usr/bin/fuse-overlayfs';
+// Root alone can be somebody else, and give him the device.
 const here = IS_ROOT && existsSync('/dev/fuse') && existsSync(SERVER);
 type Who = 'root' | 'user';
 type Fuse = Extract<Step, { op: 'fuse' }>;
@@ -168,6 +170,31 @@ describe.skipIf(!here).each<Who>(['root', 'user'])('an image served by squashfus
     victims.forEach(victim => process.kill(found[victim] ?? 0, 'SIGKILL'));
     await noServer();
     await eventually(() => found.every(pid => !existsSync(`/proc/${pid}/root`)) || undefined, 'the end of all');
+  });
+});
+
+describe.skipIf(!here || !existsSync(OVERLAY)).each<Who>(['root', 'user'])('a server inside, as %s', who => {
+  it('sees the mounts made before, and owns files as the container does', async () => {
+    const points = join(stage, 'root');
+    const wishes = ['modes', 'inside'] as const;
+    const layers = `noacl,lowerdir=${points}:${join(stage, 'image')},upperdir=${join(stage, 'upper')},workdir=${join(stage, 'work')}`;
+    const [unshare, own, staged, image] = steps(who);
+    const merged = join(stage, 'merged');
+    const plan = [unshare, own, staged, image].filter(step => step !== undefined);
+    const trial = await tryLauncher(
+      launcher,
+      [
+        ...plan,
+        { op: 'mkdir', path: '/point', mode: 0o755 },
+        { op: 'fuse', program: OVERLAY, options: layers, source: '', mountpoint: merged, wishes },
+        { op: 'bind', source: merged, target: '/', flags: ['nosuid', 'nodev'] },
+        { op: 'pivot' }
+      ],
+      { argv: ['sh', '-c', 'cat /etc/os-release; echo new > /point/new; stat -c %u /point/new'], environment: PATH },
+      { wrapper: WRAPPERS[who] }
+    );
+    expect(trial).toEqual({ status: 0, stdout: `NAME=Busy\n${who === 'root' ? 0 : 1000}\n`, stderr: '', records: [] });
+    await noServer();
   });
 });
 

@@ -53,8 +53,8 @@ export type Step =
     }
   /**
    * Mounts a FUSE file system on `mountpoint` (host path, made). `program -f -o OPTIONS SOURCE` serves it: started by
-   * the supervisor, outside of the container but for the wish `inside` (in its user and mount namespaces), and ended with
-   * it. `modes`: the kernel checks permission bits, which the program does not.
+   * the supervisor, outside of the container but for the wish `inside` (in its user namespace, with the mounts made
+   * before), and ended with it. `modes`: the kernel checks permission bits, which the program does not.
    */
   | {
       readonly op: 'fuse';

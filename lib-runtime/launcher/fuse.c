@@ -69,8 +69,10 @@ static _Noreturn void become_server(pid_t main, pid_t supervisor, int device, in
     dup2(output, 2);
     dup2(device, DEVICE);
     fcntl(DEVICE, F_SETFD, 0); // it may have been that number already
-    if (strings[3][0] != '\0' &&
-        (enter_namespace(main, "user", CLONE_NEWUSER) < 0 || enter_namespace(main, "mnt", CLONE_NEWNS) < 0)) {
+    // A copy of the mounts as they are now: in the container's own, pivot_root would make the server's root the very file
+    // system that it serves, and it would wait for itself.
+    if (strings[3][0] != '\0' && (enter_namespace(main, "user", CLONE_NEWUSER) < 0 ||
+                                  enter_namespace(main, "mnt", CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS) < 0)) {
         dprintf(2, "enter the namespaces of the container: %s\n", strerror(errno));
         _exit(OWN_FAILURE);
     }

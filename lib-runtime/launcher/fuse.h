@@ -14,7 +14,7 @@
 int step_fuse(struct container *container, const struct operand *operands);
 
 // Supervisor's side: starts `program -f [-o options] [source] /dev/fd/3` with `device` as descriptor 3; when `inside` is
-// not empty, in the user and mount namespaces of `main`. Strings: program, options, source, inside.
+// not empty, in the user namespace of `main` and with the mounts that it has made so far. Strings: program, options, source, inside.
 void serve_fuse(pid_t main, int device, const char *const strings[REQUEST_STRINGS], struct reply *reply);
 
 // Supervisor's side: the program answers (first string empty) or does not: then it is ended, and what it said is the

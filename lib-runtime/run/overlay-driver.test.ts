@@ -88,7 +88,7 @@ describe('--overlay-driver', () => {
     const result = plan(imageFacts(HELLO), { ...DIRECTORY, ...FUSE }, {}, { ...TOOLS, paths });
     const stage = '/run/nbc/stage';
     expect(steps(result, /merged/)).toEqual([
-      `fuse /usr/bin/fuse-overlayfs lowerdir=/store/trees/plain:${stage}/root,upperdir=/o/upper,workdir=/o/work ${stage}/merged modes,inside`,
+      `fuse /usr/bin/fuse-overlayfs noacl,lowerdir=/store/trees/plain:${stage}/root,upperdir=/o/upper,workdir=/o/work ${stage}/merged modes,inside`,
       `bind ${stage}/merged / nosuid,nodev`
     ]);
   });

@@ -77,7 +77,8 @@ export function overlaySteps(
       step: {
         op: 'fuse',
         program,
-        options: [`lowerdir=${lower.join(':')}`, ...changes].join(','),
+        // Without noacl, layers that FUSE serves cannot be read in a user namespace: they answer EOPNOTSUPP to ACLs.
+        options: ['noacl', `lowerdir=${lower.join(':')}`, ...changes].join(','),
         source: '',
         mountpoint,
         // It sees what was mounted before, and owns files as the container does; it leaves modes to the kernel.

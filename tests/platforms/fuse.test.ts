@@ -93,4 +93,37 @@ describe.runIf(here)('images served by FUSE', () => {
     expect(user.stdout).toContain('with one id, files that FUSE serves could not be changed');
     expect(user.stdout).toMatch(/\nnew\ngone\n1\n$/);
   });
+
+  describe.runIf(existsSync('/usr/bin/fuse-overlayfs'))('fuse-overlayfs', () => {
+    const change =
+      "sh -c 'echo new > /etc/os-release && cat /etc/os-release; rm /usr/bin/tail; ls /usr/bin/tail 2>/dev/null || echo gone'";
+
+    it.each(PLATFORMS)('takes changes on %s and is gone with the container', async name => {
+      const image = place.sif('debian');
+      const result = await script(name, 'overlays', [
+        `nbcontainer -q exec ${image} true; before=$(left); mkdir $SCRATCH/${name}-changes`,
+        `nbcontainer -q exec --overlay-driver fuse --writable-tmpfs ${image} ${change}`,
+        `nbcontainer -q exec --overlay-driver fuse --overlay $SCRATCH/${name}-changes ${image} sh -c 'echo kept > /usr/kept'`,
+        `nbcontainer -q exec --overlay-driver fuse --overlay $SCRATCH/${name}-changes:ro ${image} cat /usr/kept`,
+        `"\${NBCONTAINER[@]}" -q exec --overlay-driver fuse --writable-tmpfs ${image} sleep 1000 & main=$!`,
+        `until_true 'programs | grep -q fuse-overlayfs && programs | grep -q sleep'; kill -9 $main`,
+        `until_true '! programs | grep -q fuse'; wait $main 2>/dev/null`,
+        'same'
+      ]);
+      expect(result.stdout, result.stderr).toBe('new\ngone\nkept\n');
+    });
+
+    it('takes changes into a directory that the kernel does not take: one on an overlay, as in every docker', async () => {
+      const line = (driver: string): string =>
+        `nbcontainer -q exec ${driver} --overlay $HOME/changes ${place.sif('debian')} touch /usr/kept; echo "status $?"`;
+      const result = await script('colab-2023', 'docker', [
+        'mkdir $HOME/changes',
+        line(''),
+        line('--overlay-driver fuse'),
+        'ls $HOME/changes/upper/usr'
+      ]);
+      expect(result.stdout).toBe('status 255\nstatus 0\nkept\n');
+      expect(result.stderr).toContain('Add --overlay-driver fuse');
+    });
+  });
 });
