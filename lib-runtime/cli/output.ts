@@ -4,7 +4,11 @@ import { ContainerError, messageOf, printable } from '../support/errors.ts';
 
 export type Verbosity = 'silent' | 'quiet' | 'normal' | 'debug';
 
+/** What a shell makes of a program that SIGPIPE ended; Node ignores that signal. */
+const ENDED_BY_SIGPIPE = 128 + 13;
+
 let verbosity: Verbosity = 'normal';
+let printing = false;
 
 export function setVerbosity(level: Verbosity): void {
   verbosity = level;
@@ -16,6 +20,15 @@ export function isDebug(): boolean {
 
 /** Writes the result of a command (not a message) to standard output. */
 export function print(text: string): void {
+  if (!printing) {
+    printing = true;
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') {
+        throw error;
+      }
+      process.exit(ENDED_BY_SIGPIPE); // `| head` has seen enough
+    });
+  }
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 

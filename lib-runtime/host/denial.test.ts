@@ -55,6 +55,9 @@ describe('deniedBy', () => {
     ['a mount rule', 'fuse-mount', machine({ 'fuse-mount': 'EACCES' }, 1000), around(), 'security module'],
     ['a cluster', 'write-root', machine({ 'write-root': 'EACCES' }, 1000), around(), 'file permissions'],
     ['a read-only image', 'write-root', machine({ 'write-root': 'EROFS' }, 0), around(), 'read-only file system'],
+    ['a chroot', 'pivot-root', machine({ 'pivot-root': 'EINVAL' }, 0), around({ chrooted: true }), 'chroot'],
+    ['a chroot', 'user-namespace', machine({ 'user-namespace': 'EPERM' }, 0), around({ chrooted: true }), 'chroot'],
+    ['a chroot', 'tmpfs', machine({ tmpfs: 'EACCES' }, 0), around({ chrooted: true }), 'security module'],
     [
       'CentOS 7',
       'user-namespace',

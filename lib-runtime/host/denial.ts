@@ -4,7 +4,7 @@ import type { IHostFacts, ProbeName } from './facts.ts';
 import type { ISurvey } from './survey.ts';
 
 type Machine = Pick<IHostFacts, 'account' | 'capabilities' | 'probes'>;
-type Surroundings = Pick<ISurvey, 'noNewPrivileges' | 'seccomp' | 'label' | 'settings'>;
+type Surroundings = Pick<ISurvey, 'noNewPrivileges' | 'seccomp' | 'label' | 'chrooted' | 'settings'>;
 
 /** What is tried with the caller's own rights, and the capability that it takes (capabilities(7)). */
 const NEEDS: Partial<Record<ProbeName, string>> = {
@@ -22,11 +22,23 @@ const IN_NAMESPACE: ReadonlySet<ProbeName> = new Set<ProbeName>([
 const USER_NAMESPACES: ReadonlySet<ProbeName> = new Set<ProbeName>(['user-namespace', 'user-mount-namespace']);
 const DEVICES: ReadonlySet<ProbeName> = new Set<ProbeName>(['fuse-device', 'loop-device']);
 
+/** What the kernel refuses to a process in a chroot (user_namespaces(7), pivot_root(2)), and how. */
+const CHROOT: Partial<Record<ProbeName, string>> = {
+  'user-namespace': 'EPERM',
+  'user-full-map': 'EPERM',
+  'user-mount-namespace': 'EPERM',
+  'user-overlay': 'EPERM',
+  'pivot-root': 'EINVAL'
+};
+
 /** A few words, such as `seccomp filter`; undefined for a probe that succeeded. */
 export function deniedBy(probe: ProbeName, machine: Machine, around: Surroundings): string | undefined {
   const { ok, errno } = machine.probes[probe];
   if (ok) {
     return undefined;
+  }
+  if (around.chrooted && CHROOT[probe] === errno) {
+    return 'chroot';
   }
   switch (errno) {
     case 'ENOENT':

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { mountOf, parseConfinement, parseMounts, surveyHost } from './survey.ts';
+import { mountOf, parseConfinement, isChroot, parseMounts, surveyHost } from './survey.ts';
 
 /** Lines of a Colab machine, of a cluster's node and of mount points that are hard to read. */
 const MOUNTS = parseMounts(
@@ -74,5 +74,16 @@ describe('surveyHost', () => {
     } finally {
       rmSync(directory, { recursive: true });
     }
+  });
+});
+
+describe('isChroot', () => {
+  const table = (...points: string[]): ReturnType<typeof parseMounts> =>
+    parseMounts(points.map((point, at) => `${at} 1 0:1 / ${point} rw - tmpfs none rw`).join('\n'));
+
+  it('is told by the lack of a mount at /', () => {
+    expect(isChroot(table('/', '/proc'))).toBe(false);
+    expect(isChroot(table('/proc', '/usr'))).toBe(true);
+    expect(isChroot([])).toBe(false);
   });
 });

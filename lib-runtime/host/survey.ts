@@ -26,6 +26,8 @@ export interface ISurvey {
   readonly seccomp: 'none' | 'strict' | 'filter';
   /** Label of a security module (`docker-default (enforce)`), when there is one. */
   readonly label?: string;
+  /** `/` is a directory of a mount (chroot(8)): the kernel gives no user namespace there, and pivot_root fails. */
+  readonly chrooted?: true;
   /** Values of the settings that permit or deny, by name (`user.max_user_namespaces`); what is absent is left out. */
   readonly settings: Readonly<Record<string, string>>;
   /** Processors that this process may use. */
@@ -55,6 +57,7 @@ export async function surveyHost(places: Readonly<Record<string, string>>): Prom
   const looked = await Promise.all(Object.entries(places).map(([name, path]) => lookAt(name, path, table)));
   return {
     ...parseConfinement(status, label),
+    ...(isChroot(table) && { chrooted: true }),
     settings: Object.fromEntries(SETTINGS.map((name, at) => [name, (values[at] ?? '').trim()]).filter(([, v]) => v)),
     cores: availableParallelism(),
     memoryBytes: Math.min(totalmem(), process.constrainedMemory() || Infinity),
@@ -103,6 +106,11 @@ export function parseMounts(mountinfo: string): IMountEntry[] {
     const plain = point.replace(escaped, (_match, code: string) => String.fromCharCode(parseInt(code, 8)));
     return [{ point: plain, type, options: [...own.split(','), ...whole.split(',')] }];
   });
+}
+
+/** No mount is where we have `/`; a table that cannot be read says nothing. Pure. */
+export function isChroot(table: readonly IMountEntry[]): boolean {
+  return table.length > 0 && !table.some(({ point }) => point === '/');
 }
 
 /** The mount that a canonical path lies on: the longest mount point above it, the last of those on one point. Pure. */

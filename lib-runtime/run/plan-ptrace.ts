@@ -101,7 +101,8 @@ function pretence({ spec, host, image }: IPlanInput, rootfs: RootfsDemand): IPre
   }
   if (spec.as === 'user' && account.uid === 0 && unprivileged !== undefined) {
     const { uid, gid, name } = unprivileged.account;
-    const text = `--as user: PRoot pretends that root is uid ${uid} (${name}); what it writes belongs to root outside`;
+    const real = host.probes.chroot.ok ? '; --root chroot makes it real, without what is bound' : '';
+    const text = `--as user: PRoot pretends that root is uid ${uid} (${name}); what it writes belongs to root outside${real}`;
     return { words: ['-i', `${uid}:${gid}`], mounts: [], notes: [{ level: 'info', text }] };
   }
   // Root with a copy to write to: apt's downloads run as _apt, which could not walk to the copy either.

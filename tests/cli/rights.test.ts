@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cgroupPlaces } from '../../lib-runtime/host/cgroup.ts';
-import { type IWorkplace, makeWorkplace } from '../support/cli.ts';
+import { type IWorkplace, MAIN, makeWorkplace, runProgram } from '../support/cli.ts';
 import { testImages } from '../support/images.ts';
 
 let workplace: IWorkplace;
@@ -112,5 +112,13 @@ describe('a word of Apptainer that is not honoured', () => {
     const result = await workplace.nbcontainer(['exec', '--no-such', 'box.sif', 'true']);
     expect([result.status, result.stdout]).toEqual([1, '']);
     expect(result.stderr).toMatch(/^error: unknown option '--no-such'\n/);
+  });
+});
+
+describe('a reader that has gone', () => {
+  it('ends the command as SIGPIPE would, without a word', async () => {
+    // `true` is long gone when the first line is written.
+    const words = ['-c', '"$0" "$1" images | true; echo "${PIPESTATUS[0]}"', process.execPath, MAIN];
+    expect(await runProgram('bash', words)).toMatchObject({ stdout: '141\n', stderr: '' });
   });
 });
