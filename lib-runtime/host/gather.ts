@@ -3,7 +3,7 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { freemem, machine, release } from 'node:os';
 import { join } from 'node:path';
-import { errnoOf } from '../support/errors.ts';
+import { ContainerError, errnoOf } from '../support/errors.ts';
 import { readAccount, readText } from './account.ts';
 import { parseStatus } from './capabilities.ts';
 import { findCompanion } from './companion.ts';
@@ -40,7 +40,7 @@ const FUSE_PATH = ['/usr/libexec/apptainer/bin', '/usr/local/libexec/apptainer/b
 /**
  * Looks at the machine; a few milliseconds once the probes are cached. It waits for nothing else: each of some two
  * hundred look-ups takes microseconds, and ten times as long by way of the thread pool.
- * Throws a ContainerError `permission` (runtime directory) or `unsupported` (no launcher for this machine).
+ * Throws a ContainerError `permission` (runtime directory) or `unsupported` (no launcher for this machine, no /proc).
  */
 export async function gatherHostFacts(options: IGatherOptions): Promise<IHostFacts> {
   const { env } = options;
@@ -48,7 +48,7 @@ export async function gatherHostFacts(options: IGatherOptions): Promise<IHostFac
   const launcher = options.launcher ?? launcherPath();
   const probes = await probeHost(launcher, runtimeDirectory, { fresh: options.fresh ?? false });
   const account = readAccount(env);
-  const status = parseStatus(readText('/proc/self/status'));
+  const status = parseStatus(readStatus());
   return {
     account,
     probes,
@@ -69,6 +69,21 @@ export async function gatherHostFacts(options: IGatherOptions): Promise<IHostFac
     ...(options.gpu && { gpu: options.gpu }),
     ...(options.rocm && { rocm: options.rocm })
   };
+}
+
+/** Nothing that is planned without /proc would be right: who we are and what is mounted stands there. */
+function readStatus(): string {
+  const text = readText('/proc/self/status');
+  if (text === '') {
+    throw new ContainerError({
+      code: 'unsupported',
+      step: 'look at the machine',
+      message: 'there is no /proc here',
+      reason: 'a chroot or container without it says nothing of its own processes and mounts',
+      fix: 'As root: mount -t proc proc /proc'
+    });
+  }
+  return text;
 }
 
 function readIdMaps(): { uid: string; gid: string } {
