@@ -53,13 +53,13 @@ export async function makePlatformWorkplace(): Promise<IPlatformWorkplace> {
     // Names of all programs that run; the stand-in has a pid namespace of its own.
     'programs() { cat /proc/[0-9]*/comm 2>/dev/null; }',
     // What a container may leave behind: entries of /, mounts, programs, temporary files (not on vm-root, whose /tmp is
-    // the machine's and changes all the time). The probes' results, what was said, and the ledger's folder
+    // the machine's and changes all the time). The probes' results, what was said and read of images, and the ledger's folder
     // are kept on purpose.
     'left() { root; cat /proc/self/mountinfo; programs | grep -v -x -E "bash|cat|grep|stat|find|sort|diff" | sort',
     // The checkout may lie below /tmp, where the tests' own runner writes.
     '  [ $NAME = vm-root ] || find /tmp /var/tmp /dev/shm "$HOME" -path "$SCRATCH" -prune -o ' +
       `-path ${quote(REPOSITORY)} -prune -o -print 2>/dev/null |`,
-    '    grep -v -x -E "/tmp|/tmp/nbcontainer-[0-9]+(/(probes-.*|said.json|ledger|ledger/lock|stage))?" | sort; }',
+    '    grep -v -x -E "/tmp|/tmp/nbcontainer-[0-9]+(/(probes-.*|said.json|images(/[0-9a-f]+[.]json)?|ledger|ledger/lock|stage))?" | sort; }',
     'same() { [ "$(left)" = "$before" ] || { echo "left behind:"; diff <(echo "$before") <(left); }; }',
     // Waits until a command succeeds, 20 s at most.
     'until_true() { for i in $(seq 200); do if eval "$1" 2>/dev/null; then return 0; fi; sleep 0.05; done; echo "never: $1"; return 1; }'
