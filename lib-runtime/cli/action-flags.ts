@@ -77,7 +77,7 @@ export const ACTION_FLAGS: readonly IFlag[] = [
   { flags: '--writable-tmpfs', help: 'writes go to memory and are lost at the end', keys: ['WRITABLE_TMPFS'] },
   {
     flags: '-o, --overlay <path[:ro]>',
-    help: 'a directory (or an ext3 image) whose changes lie over the image, and which gets new ones',
+    help: 'a directory or ext3 image that lies over the image and gets the changes; a squashfs or SIF to read',
     many: true,
     keys: ['OVERLAY', 'OVERLAYIMAGE']
   },
