@@ -195,6 +195,14 @@ export const CASES: readonly ICase[] = [
     name: '--overlay with --writable-tmpfs',
     words: sh('cat /usr/mark; touch /usr/new && echo w', '--overlay', '@SCRATCH@/second:ro', '--writable-tmpfs')
   },
+  {
+    name: '--overlay of a squashfs image',
+    words: sh('cat /usr/mark; ls -d /upper; touch /usr/new || echo read', '--overlay', '@SCRATCH@/third.sqfs')
+  },
+  {
+    name: '--overlay of a squashfs image, written over',
+    words: sh('echo new > /usr/mark; cat /usr/mark', '--overlay', '@SCRATCH@/third.sqfs:ro', '--writable-tmpfs')
+  },
   { name: '--no-mount tmp', words: sh('ls -A /tmp', '--no-mount', 'tmp') },
   { name: 'passwd and group', fast: true, words: sh('whoami; grep -c ^root: /etc/passwd; id -un; id -gn') },
   { name: 'host files', words: sh('test -s /etc/hosts && echo hosts; test -e /etc/resolv.conf && echo resolv') },

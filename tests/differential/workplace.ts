@@ -137,6 +137,7 @@ async function makeAppsAndBoxes(
   writeFileSync(join(scratch, 'apps.def'), definition.replace('@LAYOUT@', layout));
   // Root of a user namespace has every capability, which a build with sections asks for.
   checked(await inside(['unshare', '-r', 'apptainer', 'build', sif('theirs', 'apps'), join(scratch, 'apps.def')]));
+  checked(await inside(['mksquashfs', join(scratch, 'third'), join(scratch, 'third.sqfs'), '-all-root', '-quiet']));
   checked(await inside(['apptainer', 'build', '--sandbox', sif('theirs', 'box'), `oci:${layout}`]));
   checked(await inside(['cp', sif('theirs', 'apps'), sif('ours', 'apps')]));
   checked(await inside(['cp', '-a', sif('theirs', 'box'), sif('ours', 'box')]));
