@@ -173,6 +173,28 @@ describe.skipIf(!here).each<Who>(['root', 'user'])('an image served by squashfus
   });
 });
 
+describe.skipIf(!here)('a server that never answers', () => {
+  it('is not waited for when the container is to end', async () => {
+    const silent = join(base, 'silent');
+    writeFileSync(silent, '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 });
+    const launched = { pid: 0 };
+    const trial = tryLauncher(
+      launcher,
+      steps('root', { program: silent }),
+      { argv: ['true'], environment: PATH },
+      { onPid: pid => (launched.pid = pid) }
+    );
+    const all = await eventually(() => {
+      const found = processTree(launched.pid);
+      // front, supervisor, the command to be, who asks, the server
+      return found.length === 5 && found;
+    }, 'the server');
+    process.kill(launched.pid, 'SIGINT');
+    expect((await trial).status).toBe(130);
+    await eventually(() => all.every(pid => !existsSync(`/proc/${pid}/root`)) || undefined, 'the end of all');
+  });
+});
+
 describe.skipIf(!here || !existsSync(OVERLAY)).each<Who>(['root', 'user'])('a server inside, as %s', who => {
   it('sees the mounts made before, and owns files as the container does', async () => {
     const points = join(stage, 'root');

@@ -20,7 +20,7 @@
 #include "signals.h"
 
 #define DEVICE 3           // the server's descriptor
-#define FIRST_ANSWER_S 20  // an image on a parallel file system may take a while to open
+#define FIRST_ANSWER_S 10  // an image on a parallel file system may take a while to open
 #define LAST_WORDS_MS 1000 // of a server that gave up
 #define SAID_BYTES 160
 
@@ -150,11 +150,15 @@ void settle_fuse(const char *const strings[REQUEST_STRINGS], struct reply *reply
 
 // Whether the server answers, asked by a process of its own: who asks is stuck until there is an answer.
 static int wait_for_answer(const char *mountpoint) {
+    static const int ENDS[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     struct timespec patience = {.tv_sec = FIRST_ANSWER_S};
-    sigset_t child;
+    sigset_t heard;
     int status;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
+    sigemptyset(&heard);
+    sigaddset(&heard, SIGCHLD);
+    for (size_t at = 0; at < sizeof ENDS / sizeof *ENDS; at++) {
+        sigaddset(&heard, ENDS[at]);
+    }
     pid_t asking = fork();
     if (asking == 0) {
         struct stat root;
@@ -165,8 +169,12 @@ static int wait_for_answer(const char *mountpoint) {
     }
     pid_t ended;
     while ((ended = waitpid(asking, &status, WNOHANG)) == 0) {
-        if (sigtimedwait(&child, NULL, &patience) < 0 && errno != EINTR) {
-            kill(asking, SIGKILL);
+        int got = sigtimedwait(&heard, NULL, &patience);
+        if (got > 0 && got != SIGCHLD) {
+            reset_signals();
+            raise(got); // the command would have been ended by it
+        }
+        if (got < 0 && errno != EINTR) {
             errno = ETIMEDOUT;
             return -1;
         }
