@@ -3,20 +3,21 @@
 import { promisify } from 'node:util';
 import {
   constants,
-  deflate,
   deflateSync,
   inflate,
   inflateSync,
-  zstdCompress,
   zstdCompressSync,
   zstdDecompress,
   zstdDecompressSync
 } from 'node:zlib';
+import { deflateEncoder, zstdEncoder, type IEncoder } from './encoder.ts';
 
 export interface ICompressor {
-  /** Compresses on the thread pool; the result may be larger than the input. */
+  /** Compresses on the thread pool; the result may be larger than the input, and part of a larger buffer. */
   compress(data: Buffer): Promise<Buffer>;
   compressSync(data: Buffer): Buffer;
+  /** Frees the memory; nothing may be compressed any more. What is on its way comes to its end or fails. */
+  close(): void;
 }
 
 export interface IDecompressor {
@@ -36,10 +37,11 @@ const SLACK = 4096;
 /** Largest window that a block's zstd frame may ask for: 2 MiB is above the largest block. */
 const ZSTD_WINDOW_LOG = 21;
 
-const zstdAsync = promisify(zstdCompress);
-const deflateAsync = promisify(deflate);
 const unzstdAsync = promisify(zstdDecompress);
 const inflateAsync = promisify(inflate);
+
+/** Blocks compressed side by side: as many as libuv has threads, so that none waits for the event loop. */
+const LANES = 4;
 
 export function createCompressor(
   compression: 'zstd' | 'gzip',
@@ -47,21 +49,58 @@ export function createCompressor(
 ): ICompressor {
   if (compression === 'zstd') {
     const params = { [constants.ZSTD_c_compressionLevel]: level };
-    // The exact size keeps the window within the block, which the kernel's decompressor demands.
-    const options = (data: Buffer): object => ({
-      params,
-      chunkSize: data.length + SLACK,
-      pledgedSrcSize: data.length
-    });
-    return {
-      compress: data => zstdAsync(data, options(data)),
-      compressSync: data => zstdCompressSync(data, options(data))
-    };
+    return new Lanes(
+      () => zstdEncoder(params),
+      // The exact size keeps the window within the block, which the kernel's decompressor demands.
+      data => zstdCompressSync(data, { params, chunkSize: data.length + SLACK, pledgedSrcSize: data.length })
+    );
   }
-  return {
-    compress: data => deflateAsync(data, { level, chunkSize: data.length + SLACK }),
-    compressSync: data => deflateSync(data, { level, chunkSize: data.length + SLACK })
-  };
+  return new Lanes(
+    () => deflateEncoder(level),
+    data => deflateSync(data, { level, chunkSize: data.length + SLACK })
+  );
+}
+
+/** Hands each block to an encoder that is free; they are made when needed. */
+class Lanes implements ICompressor {
+  readonly compressSync: (data: Buffer) => Buffer;
+  readonly #make: () => IEncoder;
+  readonly #encoders: IEncoder[] = [];
+  readonly #free: IEncoder[] = [];
+  readonly #waiting: ((encoder: IEncoder) => void)[] = [];
+
+  constructor(make: () => IEncoder, compressSync: (data: Buffer) => Buffer) {
+    this.#make = make;
+    this.compressSync = compressSync;
+  }
+
+  async compress(data: Buffer): Promise<Buffer> {
+    const encoder = this.#take() ?? (await new Promise<IEncoder>(resolve => this.#waiting.push(resolve)));
+    try {
+      return await encoder.encode(data);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) {
+        next(encoder);
+      } else {
+        this.#free.push(encoder);
+      }
+    }
+  }
+
+  close(): void {
+    this.#encoders.forEach(encoder => encoder.close());
+  }
+
+  #take(): IEncoder | undefined {
+    const free = this.#free.pop();
+    if (free === undefined && this.#encoders.length < LANES) {
+      const made = this.#make();
+      this.#encoders.push(made);
+      return made;
+    }
+    return free;
+  }
 }
 
 export function createDecompressor(compression: 'zstd' | 'gzip'): IDecompressor {

@@ -109,6 +109,7 @@ export class SquashfsWriter implements ITreeSink {
     this.#state = 'failed';
     try {
       const result = await this.#finish();
+      this.#compressor.close();
       this.#state = 'finished';
       return result;
     } catch (error) {
@@ -121,6 +122,7 @@ export class SquashfsWriter implements ITreeSink {
     if (this.#state !== 'finished') {
       this.#state = 'failed';
       await this.#queue.settle();
+      this.#compressor.close();
     }
   }
 
