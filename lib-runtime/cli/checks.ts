@@ -50,6 +50,12 @@ function servesImages(host: IHostFacts): boolean {
   return squashfuse(host) !== undefined;
 }
 
+function withoutOverlay({ probes, tools }: IHostFacts): string {
+  return probes['fuse-mount'].ok && tools['fuse-overlayfs'] !== undefined
+    ? '--writable-tmpfs takes a copy of the image; --overlay needs --overlay-driver fuse'
+    : '--writable-tmpfs takes a copy of the image, --overlay is refused';
+}
+
 function withoutFuse(host: IHostFacts): string {
   return mountsImages(host) ? 'not needed: loop devices work' : 'a SIF is unpacked once into the store';
 }
@@ -168,20 +174,14 @@ export const CHECKS: readonly ICheck[] = [
     probe: 'overlay',
     check: 'overlay file system as root',
     works: '--writable-tmpfs and --overlay work',
-    denied: ({ host }) =>
-      host.probes['user-overlay'].ok
-        ? 'the one in a user namespace does'
-        : '--writable-tmpfs takes a copy of the image, --overlay is refused'
+    denied: ({ host }) => (host.probes['user-overlay'].ok ? 'the one in a user namespace does' : withoutOverlay(host))
   },
   {
     group: ROOT,
     probe: 'user-overlay',
     check: 'overlay in a user namespace',
     works: '--writable-tmpfs and --overlay work without root',
-    denied: ({ host }) =>
-      host.probes.overlay.ok
-        ? 'the one of root does'
-        : '--writable-tmpfs takes a copy of the image, --overlay is refused'
+    denied: ({ host }) => (host.probes.overlay.ok ? 'the one of root does' : withoutOverlay(host))
   },
   {
     group: DEVICES,

@@ -112,6 +112,16 @@ describe('diagnose', () => {
       /FUSE mount/,
       { consequence: 'not needed for a SIF: loop devices work' }
     ],
+    [
+      'a host that has fuse-overlayfs and no overlay',
+      hostFacts(
+        { overlay: 'EPERM', 'user-overlay': 'EPERM' },
+        { tools: { 'fuse-overlayfs': '/usr/bin/fuse-overlayfs' } }
+      ),
+      around(),
+      /overlay in a user namespace/,
+      { consequence: '--writable-tmpfs takes a copy of the image; --overlay needs --overlay-driver fuse' }
+    ],
     ['colab', COLAB, around(), /PRoot/, { outcome: 'absent', consequence: 'not needed: the namespaces engine works' }],
     [
       'kaggle',

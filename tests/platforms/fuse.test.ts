@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Images served by squashfuse_ll, on the platforms that have no loop devices but may have FUSE. */
-import { existsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StandInName } from '../../platforms/recipes.ts';
 import { standInsWork } from '../../platforms/standin.ts';
@@ -92,6 +94,19 @@ describe.runIf(here)('images served by FUSE', () => {
     const user = await script('hpc', 'written', lines);
     expect(user.stdout).toContain('with one id, files that FUSE serves could not be changed');
     expect(user.stdout).toMatch(/\nnew\ngone\n1\n$/);
+  });
+
+  it('lies over an image as a layer, also for an ordinary user', async () => {
+    const layer = join(place.scratch, 'layer');
+    mkdirSync(join(layer, 'usr/extra'), { recursive: true });
+    writeFileSync(join(layer, 'usr/extra/file'), 'layered\n');
+    execFileSync('mksquashfs', [layer, `${layer}.sqfs`, '-all-root', '-quiet', '-no-progress'], { stdio: 'ignore' });
+    const line = `nbcontainer -q exec --overlay ${layer}.sqfs:ro ${place.sif('debian')} cat /usr/extra/file; echo "status $?"`;
+    const served = await script('hpc', 'layers', [line, 'ls $NBCONTAINER_HOME/trees 2>/dev/null']);
+    expect(served.stdout, served.stderr).toBe('layered\nstatus 0\n');
+    const without = await place.script('hpc', line);
+    expect(without.stdout).toBe('status 255\n');
+    expect(without.stderr).toMatch(/--overlay .*layer\.sqfs cannot be honoured: mounting its squashfs needs root/);
   });
 
   describe.runIf(existsSync('/usr/bin/fuse-overlayfs'))('fuse-overlayfs', () => {
