@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IS_ROOT, makeBench, makeBusyboxTree, PATH, pivotSteps, tryLauncher } from './test-support.ts';
@@ -277,6 +277,24 @@ describe.skipIf(!IS_ROOT)('pivot root', () => {
     );
     expect(trial).toEqual({ status: 0, stdout: 'NAME=Busy\n', stderr: '', records: [] });
     expect(execFileSync('losetup', ['-a'], { encoding: 'utf8' })).not.toContain('image.sif');
+  });
+
+  it('keeps the mounts of a payload that has left for a namespace of its own', async () => {
+    const program = join(base, 'program');
+    mkdirSync(program);
+    copyFileSync(join(tree, 'bin', 'busybox'), join(program, 'busybox'));
+    // The parent has unshared its mounts, too, and still runs the program from ours: what does the kernel call it?
+    const script = 'sleep 0.2; readlink /proc/$PPID/exe';
+    const trial = await tryLauncher(
+      launcher,
+      [
+        ...pivotSteps(tree, stage),
+        { op: 'bind', source: program, target: '/data', flags: ['nosuid', 'nodev'] },
+        { op: 'pivot' }
+      ],
+      { argv: ['/data/busybox', 'unshare', '-m', '-f', '/data/busybox', 'sh', '-c', script], environment: PATH }
+    );
+    expect(trial).toEqual({ status: 0, stdout: '/data/busybox\n', stderr: '', records: [] });
   });
 
   it('maps every id when real root makes a user namespace', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openImageFiles, readText, resolvePath, type IImageFiles } from './image-files.ts';
 import { machineOfElf } from './elf.ts';
-import { mapsAllIds } from './privilege.ts';
+import { mapsAllIds, mayGiveAway } from './privilege.ts';
 
 let root = '';
 let files: IImageFiles;
@@ -44,6 +44,18 @@ describe('resolvePath', () => {
 
   it('lists the directories that exist on the way to what does not', async () => {
     expect((await resolvePath(files, '/abs/b/x/y')).directories).toEqual(['', 'a', 'a/b']);
+  });
+});
+
+describe('mayGiveAway', () => {
+  it.each([
+    ['every capability', '000001ffffffffff', true],
+    ['none', '0000000000000000', false],
+    ['CAP_CHOWN alone', '0000000000000001', false],
+    ['docker, confined for PRoot', '00000000a80400e0', false],
+    ['no such line', undefined, false]
+  ])('%s', (_what, mask, expected) => {
+    expect(mayGiveAway(mask === undefined ? '' : `Name:\tnode\nCapEff:\t${mask}\n`)).toBe(expected);
   });
 });
 

@@ -2,6 +2,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -70,6 +71,14 @@ int announce_main(struct container *container, pid_t pid) {
     char number[16];
     snprintf(number, sizeof number, "%d", (int)pid);
     return send_request(container->control, REQUEST_MAIN, (const char *const[]){number, "", "", ""}, -1);
+}
+
+void announce_mounts(struct container *container) {
+    int mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (mounts >= 0) {
+        (void)send_request(container->control, REQUEST_MOUNTS, (const char *const[]){"", "", "", ""}, mounts);
+        close(mounts);
+    }
 }
 
 int receive_request(int socket, struct incoming *incoming) {

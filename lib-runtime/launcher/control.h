@@ -13,6 +13,7 @@ enum request {
     REQUEST_LEDGER = 'L', // directory
     REQUEST_ENTRY = 'E',  // kind, name, target
     REQUEST_MAIN = 'P',   // pid; not answered
+    REQUEST_MOUNTS = 'N', // with a descriptor of the mount namespace; not answered
     REQUEST_SERVE = 'F',  // with the descriptor of /dev/fuse: program, options, source, inside (fuse.h)
     REQUEST_SERVED = 'S'  // the program, or nothing when it answers
 };
@@ -30,6 +31,11 @@ int ask_with(struct container *container, enum request request, const char *cons
 
 // Tells the supervisor which process to watch from now on.
 int announce_main(struct container *container, pid_t pid);
+
+// Has the supervisor keep our mount namespace. A payload that makes one of its own (a container in this one) may leave
+// ours without anybody: its mounts would come apart, and a program that still runs from them would see its own path in
+// /proc/self/exe cut short. Without /proc it is as it was.
+void announce_mounts(struct container *container);
 
 struct incoming {
     char kind;

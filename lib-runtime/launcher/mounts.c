@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "mountflags.h"
 #include "policy.h"
 #include "propagation.h"
@@ -24,6 +25,7 @@ int step_private(struct container *container, const struct operand *operands) {
     if (make_mounts_private() < 0) {
         return fail(container, "make every mount private");
     }
+    announce_mounts(container);
     return 0;
 }
 

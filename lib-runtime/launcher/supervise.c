@@ -31,6 +31,7 @@ struct supervisor {
     pid_t front;
     pid_t main; // the payload, or pid 1 of its namespace
     int control;
+    int mounts; // the payload's mount namespace, kept for it, or -1
     long long direct[65]; // when a signal last came from elsewhere than the front process, ns
 };
 
@@ -45,6 +46,12 @@ static void answer(struct supervisor *supervisor, const struct incoming *incomin
     switch (incoming->kind) {
     case REQUEST_MAIN:
         supervisor->main = (pid_t)strtol(incoming->strings[0], NULL, 10);
+        return;
+    case REQUEST_MOUNTS:
+        if (supervisor->mounts >= 0) {
+            close(supervisor->mounts);
+        }
+        supervisor->mounts = incoming->fd; // for as long as we live
         return;
     case REQUEST_MAPS:
         write_maps(supervisor->main, incoming->strings, &reply);
@@ -181,7 +188,7 @@ static void notice_parent(pid_t parent) {
 }
 
 static _Noreturn void run_supervisor(struct container *container, pid_t front, void (*child)(struct container *)) {
-    struct supervisor supervisor = {.front = front};
+    struct supervisor supervisor = {.front = front, .mounts = -1};
     int sockets[2];
     notice_parent(front);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0 || (supervisor.main = fork()) < 0) {
@@ -205,6 +212,9 @@ static _Noreturn void run_supervisor(struct container *container, pid_t front, v
     kill(supervisor.main, SIGKILL); // only alive when we were told to end
     end_descendants();
     ledger_release();
+    if (supervisor.mounts >= 0) {
+        close(supervisor.mounts);
+    }
     _exit(exit_status(status));
 }
 

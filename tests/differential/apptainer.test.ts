@@ -5,8 +5,10 @@
  * results to recorded.json, which recorded.test.ts compares ours with in every `npm test`.
  */
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apptainerRoot } from '../../platforms/apptainer-root.ts';
+import { REPOSITORY } from '../../platforms/build.ts';
 import { standInsWork } from '../../platforms/standin.ts';
 import { OS_NAMES, TEST_IMAGES } from '../support/images.ts';
 import { CASES } from './cases.ts';
@@ -49,6 +51,41 @@ describe.runIf(enabled)('beside Apptainer 1.4.5', () => {
     if (test.fast && !records) {
       expect(readRecorded()[test.name], 'run it with NBCONTAINER_RECORD=1').toEqual(expected);
     }
+  });
+
+  describe('one in the other', () => {
+    // The root that has Apptainer is itself the image: it has all that both programs need.
+    const root = join(REPOSITORY, '.cache', 'apptainer-root');
+    const script = 'id -u; grep ^NAME /etc/os-release; exit 7';
+
+    it.each([
+      ['', '-u'],
+      ['', '--fakeroot'],
+      ['-u', '-u'],
+      ['--fakeroot', '--fakeroot'],
+      ['--pid --writable-tmpfs', '-u']
+    ])('Apptainer runs in nbcontainer: outer %j, inner %j', async (outer, inner) => {
+      const words = ['-q', 'exec', ...outer.split(' ').filter(Boolean), '--bind', work.scratch, root];
+      const image = work.sif('theirs', 'debian');
+      const { stdout, stderr, status } = await work.inside([
+        ...[...OURS, ...words, 'apptainer', '-q', 'exec', inner, image, 'sh', '-c', script]
+      ]);
+      expect([stdout, status], stderr).toEqual([`0\n${OS_NAMES.debian}\n`, 7]);
+    });
+
+    it.each([
+      ['-u', ''],
+      ['-u', '-u'],
+      ['--fakeroot', '--fakeroot'],
+      ['-u --containall', '--containall --writable-tmpfs']
+    ])('nbcontainer runs in Apptainer: outer %j, inner %j', async (outer, inner) => {
+      const words = ['-q', 'exec', ...outer.split(' '), '-B', `${REPOSITORY},${work.scratch}`, root];
+      const { stdout, stderr, status } = await work.inside([
+        ...['apptainer', ...words, 'env', `NBCONTAINER_HOME=${join(work.scratch, 'nested')}`, ...OURS, '-q', 'exec'],
+        ...[...inner.split(' ').filter(Boolean), work.sif('ours', 'debian'), 'sh', '-c', script]
+      ]);
+      expect([stdout, status], stderr).toEqual([`0\n${OS_NAMES.debian}\n`, 7]);
+    });
   });
 
   it('has the commands and flags that are recorded', async () => {

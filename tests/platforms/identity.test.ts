@@ -130,11 +130,14 @@ describe.runIf(standInsWork())('who one is inside', () => {
         // Node's libraries: the image is made of this machine's own, so they fit.
         `libraries=/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`,
         'inside="--bind $node,$repo,$SCRATCH,$libraries:/libraries --env LD_LIBRARY_PATH=/libraries"',
+        // Where there is PRoot, the inner one may need it.
+        'talloc=$(ldd /usr/bin/proot 2>/dev/null | grep -o "/[^ ]*libtalloc[^ ]*")',
+        '[ -z "$talloc" ] || inside="$inside --bind /usr/bin/proot,$talloc"',
         `nbcontainer -q exec ${flags} $inside --env NBCONTAINER_HOME=$NBCONTAINER_HOME $SCRATCH/debian.sif \\`,
         `  bash -c 'grep ^NAME /etc/os-release; "$@"' sh "\${NBCONTAINER[@]}" -q exec ${inner} $SCRATCH/busybox.sif \\`,
         "  sh -c 'cat /etc/os-release; id -u; exit 7'; echo status $?"
       ].join('\n');
-    const WHO: Readonly<Record<string, number>> = { hpc: 1000 };
+    const WHO: Readonly<Record<string, number>> = { hpc: 1000, 'studio-lab': 1000 };
 
     it.each([
       ['vm-root', '', ''],
@@ -142,6 +145,9 @@ describe.runIf(standInsWork())('who one is inside', () => {
       ['vm-root', '--fakeroot', '--fakeroot'],
       ['colab-2023', '', ''],
       ['colab', '', ''],
+      // PRoot below PRoot: the outer one emulates tracing.
+      ['kaggle', '', ''],
+      ['studio-lab', '', ''],
       ['hpc', '', ''],
       ['hpc', '--fakeroot', '--fakeroot']
     ] as const)('on %s: outer %j, inner %j', async (name, outer, inner) => {
