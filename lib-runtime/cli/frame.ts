@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What every command line has: name, version and the flags before its first word. */
 import { Command, Option } from 'commander';
-import { setVerbosity } from './output.ts';
+import { print, setVerbosity } from './output.ts';
 import { APPTAINER_VERSION } from './shim-scripts.ts';
 
 /** Told the exit status of the command that ran. */
@@ -23,7 +23,7 @@ export function makeProgram(version: string, name: string): Command {
     .option('-s, --silent', 'no messages but failures')
     .option('-v, --verbose', 'same as --debug')
     .addOption(new Option('--nocolor', 'accepted').hideHelp())
-    .configureOutput({ writeErr: text => (held += text) })
+    .configureOutput({ writeOut: print, writeErr: text => (held += text) })
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError(`(${name} --help lists the commands)`)

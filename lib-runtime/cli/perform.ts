@@ -10,7 +10,15 @@ import { VERSION } from './version.ts';
 /** The scripts of `nbcontainer shim` say first under which name they were called. */
 function calledAs(argv: readonly string[]): { name: string; words: readonly string[] } {
   const [flag, name, ...words] = argv;
-  return flag === CALLED_AS && name !== undefined ? { name, words } : { name: 'nbcontainer', words: argv };
+  return flag === CALLED_AS && name !== undefined
+    ? { name, words: helpWords(words) }
+    : { name: 'nbcontainer', words: helpWords(argv) };
+}
+
+/** `help instance start` is `instance start --help`: commander's own help knows one word only. */
+function helpWords(words: readonly string[]): readonly string[] {
+  const [first, ...rest] = words;
+  return first === 'help' && rest.length > 0 ? [...rest, '--help'] : words;
 }
 
 /** Words that no command can do anything with, as Apptainer; failures of a command are OWN_FAILURE. */

@@ -9,6 +9,7 @@ import type { pullCommand as PullCommand } from './commands/pull.ts';
 import { daemonWords } from './daemon-words.ts';
 import { instanceWords, overlayWords } from './instance-words.ts';
 import { addWord, makeProgram, type Report } from './frame.ts';
+import { print } from './output.ts';
 import { APPTAINER_VERSION } from './shim-scripts.ts';
 
 /**
@@ -174,7 +175,7 @@ export function buildProgram(version: string, report: Report, name = 'nbcontaine
     .action(async (shell: 'bash' | 'zsh') => {
       const { completionScript, completionWords } = await import('./commands/completion.ts');
       const names = shimmed ? ['apptainer', 'singularity'] : [name];
-      process.stdout.write(completionScript(shell, names, completionWords(program)));
+      print(completionScript(shell, names, completionWords(program)));
       report(0);
     });
 
@@ -203,7 +204,7 @@ export function buildProgram(version: string, report: Report, name = 'nbcontaine
     .summary('print the version')
     .addHelpText('after', '\nExample:\n  nbcontainer version')
     .action(() => {
-      process.stdout.write(`${shown}\n`);
+      print(shown);
       report(0);
     });
   return program;

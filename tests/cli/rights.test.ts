@@ -116,9 +116,25 @@ describe('a word of Apptainer that is not honoured', () => {
 });
 
 describe('a reader that has gone', () => {
-  it('ends the command as SIGPIPE would, without a word', async () => {
-    // `true` is long gone when the first line is written.
-    const words = ['-c', '"$0" "$1" images | true; echo "${PIPESTATUS[0]}"', process.execPath, MAIN];
-    expect(await runProgram('bash', words)).toMatchObject({ stdout: '141\n', stderr: '' });
+  it.each(['images', '--help', 'help exec', 'completion bash', 'version'])(
+    'ends %s as SIGPIPE would, without a word',
+    async command => {
+      // `true` is long gone when the first line is written.
+      const words = ['-c', `"$0" "$1" ${command} | true; echo "\${PIPESTATUS[0]}"`, process.execPath, MAIN];
+      expect(await runProgram('bash', words)).toMatchObject({ stdout: '141\n', stderr: '' });
+    }
+  );
+});
+
+describe('help', () => {
+  it.each([
+    ['exec', 'exec [options] <image> <command...>'],
+    ['instance start', 'instance start [options] <image> <name> [arguments...]'],
+    ['cache clean', 'cache clean [options]']
+  ])('of %s is found by its words', async (words, usage) => {
+    const help = await workplace.nbcontainer(['help', ...words.split(' ')]);
+    expect([help.status, help.stderr]).toEqual([0, '']);
+    expect(help.stdout).toContain(`Usage: nbcontainer ${usage}\n`);
+    expect((await workplace.nbcontainer([...words.split(' '), '--help'])).stdout).toBe(help.stdout);
   });
 });

@@ -81,7 +81,7 @@ describe('nbcontainer shim', () => {
     for (const words of ['--fusemount', '--fusemount --cleanenv', '--fusemount -e']) {
       const refused = await shell(`apptainer exec ${words} box.sif true`);
       expect(refused.status).toBe(255);
-      expect(refused.stderr).toContain('mount it on the host and bring it along with --bind');
+      expect(refused.stderr).toContain('Mount it on the host and bring it along with --bind');
     }
   });
 
