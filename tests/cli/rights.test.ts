@@ -38,7 +38,7 @@ describe('memory that runs out', () => {
 
 describe.runIf(process.getuid?.() === 0)('--security', () => {
   it('runs the command as other numbers, which own what it writes', async () => {
-    const words = ['--security', 'uid:1234,gid:1235:1236', '--writable-tmpfs', 'box.sif'];
+    const words = ['--security', 'uid:1234,gid:1235:1236', '--contain', 'box.sif'];
     const result = await exec(...words, 'sh', '-c', 'id -u; id -g; id -G; echo > /tmp/mine; stat -c %u:%g /tmp/mine');
     expect(result.stdout, result.stderr).toBe('1234\n1235\n1235 1236\n1234:1235\n');
   });
