@@ -14,7 +14,7 @@ import type { IImageFacts } from './image.ts';
 import { type ImageSource, parseSource } from './source.ts';
 
 /** To be raised with every change of IImageFacts. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** Files kept; each holds some ten kilobytes. */
 const KEPT = 32;
 /** Milliseconds: what changed later than that before it was read could change again within one tick of the clock. */
@@ -98,11 +98,12 @@ function placeOf({
   if (source === undefined || 'rest' in source) {
     return undefined;
   }
-  const path = source.kind === 'registry' ? [] : [resolve(cwd, source.kind === 'path' ? source.path : source.text)];
+  const isRemote = source.kind === 'registry' || source.kind === 'web';
+  const path = isRemote ? [] : [resolve(cwd, source.kind === 'path' ? source.path : source.text)];
   const directory = join(runtimeDirectory, 'images');
   const code = fileURLToPath(import.meta.url);
   // Which image a name means, and under which key its trees lie, is up to the store.
-  const key = [FORMAT, stampOf(code).text, text, ...path, home, ...localCandidates(env, 0)].join('\n');
+  const key = [FORMAT, stampOf(code).text, source.text, ...path, home, ...localCandidates(env, 0)].join('\n');
   const sources = [...path, join(home, 'refs'), join(home, 'images')];
   return { directory, file: join(directory, `${shortName(key)}.json`), key, sources };
 }

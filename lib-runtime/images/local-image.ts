@@ -8,6 +8,7 @@ import type { ISif } from '../formats/sif/layout.ts';
 import type { Store } from '../store/store.ts';
 import { asContainerError, ContainerError, printable } from '../support/errors.ts';
 import type { IOciConfig, RootfsSource } from './image.ts';
+import { squashfsOffset } from './image-head.ts';
 
 const STEP = 'open image';
 const SUPERBLOCK = 96;
@@ -74,13 +75,13 @@ function sifSource(sif: ISif): SquashfsSource {
 }
 
 async function squashfsSource(path: string, size: number): Promise<SquashfsSource> {
-  const magic = await readAt(path, 0, 4);
-  if (magic.toString('latin1') !== 'hsqs') {
+  const offset = squashfsOffset(await readAt(path, 0, SUPERBLOCK));
+  if (offset === undefined) {
     // Says what the file looks like instead.
     await readSif(path);
     throw notAnImage(path, 'it is neither a SIF nor a squashfs file');
   }
-  return { kind: 'squashfs', file: path, offset: 0, size, compression: 'unknown' };
+  return { kind: 'squashfs', file: path, offset, size: size - offset, compression: 'unknown' };
 }
 
 /** The key of the pulled image that this very file (by whatever name) is. */

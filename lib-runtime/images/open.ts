@@ -30,9 +30,13 @@ export async function openImage(text: string, options: IOpenOptions): Promise<IL
       return existsSync(text)
         ? identifyImage(text, store, text)
         : openRecord(await findName(text, options), text, options);
-    case 'registry': {
+    case 'registry':
+    case 'web': {
+      // What is here is taken as it is, without asking: only a pull looks for a newer one.
       const known = await store.findReference(source.text);
-      return openRecord(known ?? (await fetch(source.text, options)), text, options);
+      // An address may hold a password: it serves to fetch, and is shown nowhere.
+      const [name, address] = source.kind === 'web' ? [source.text, source.address] : [text, source.text];
+      return openRecord(known ?? (await fetch(address, options, name)), name, options);
     }
     default:
       // A layout may have been written anew: its manifest is cheap to look at.
@@ -57,13 +61,13 @@ async function findName(text: string, { store }: IOpenOptions): Promise<IImageRe
   }
 }
 
-async function fetch(text: string, options: IOpenOptions): Promise<IImageRecord> {
+async function fetch(text: string, options: IOpenOptions, name: string = text): Promise<IImageRecord> {
   if (options.pull === false) {
     throw new ContainerError({
       code: 'not-found',
       step: 'find image',
-      message: `${printable(text)} has not been pulled to this machine`,
-      fix: `Run nbcontainer pull ${printable(text)}`
+      message: `${printable(name)} has not been pulled to this machine`,
+      fix: `Run nbcontainer pull ${printable(name)}`
     });
   }
   // Loaded when needed: most starts find their image here, and the registry's side is most of the code.

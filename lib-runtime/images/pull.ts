@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Fetches an image: from a registry or a layout into one SIF of the user's, or into the store. */
+/** Fetches an image: from a registry, a web server or a layout into one SIF of the user's, or into the store. */
 import { lstat, mkdir, stat } from 'node:fs/promises';
 import { machine as hostMachine } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -14,6 +14,7 @@ import { openLayoutImage } from './layout-image.ts';
 import { identifyImage } from './local-image.ts';
 import { treeConfigPath } from './oci-config.ts';
 import { actsAsRoot } from './privilege.ts';
+import { keepFile, type IRemoteFile } from './remote-file.ts';
 import type { IRemoteImage } from './remote-image.ts';
 import { openRegistryImage } from './registry-image.ts';
 import { writeSif, type SifCompression } from './sif-sink.ts';
@@ -33,12 +34,14 @@ export interface IFetchRequest {
   /** Default zstd; gzip for old kernels and squashfuse builds. */
   readonly compression?: SifCompression;
   readonly onProgress?: ProgressListener;
+  /** Told what the user should know of the source, once it is asked. */
+  readonly onNotice?: (text: string) => void;
   /** Ends the pull: no image and no temporary file is left; ranges of blobs stay for the next try. */
   readonly signal?: AbortSignal;
 }
 
 export interface IPullRequest extends IFetchRequest {
-  /** `docker://REF`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`. */
+  /** `docker://REF`, `oras://REF`, `https://HOST/FILE`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`. */
   readonly source: string;
   /** Path of the SIF; default Apptainer's name (`alpine_latest.sif`). */
   readonly output?: string;
@@ -59,7 +62,7 @@ const TREE_RATIO = 3.2;
  *   registry, layers and writers. No file is left then, and an existing one stays as it is.
  */
 export async function pullImage(request: IPullRequest): Promise<IImageRecord> {
-  const { store, onProgress, signal } = request;
+  const { onProgress } = request;
   const given = request.output === undefined ? undefined : outputPath(request, request.output);
   if (given !== undefined) {
     await checkOutput(given, request.force);
@@ -69,17 +72,24 @@ export async function pullImage(request: IPullRequest): Promise<IImageRecord> {
   try {
     const output = given ?? outputPath(request, remote.fileName);
     await checkOutput(output, request.force);
-    const key = keyOfDigest(remote.manifestDigest);
-    const record = await store.withLock(
-      key,
-      async () => (await reuse(remote, request, output)) ?? (await fetchSif(remote, request, key, output)),
-      signal ? { signal } : {}
-    );
+    const record =
+      'download' in remote ? await keepFile(remote, request, output) : await convert(remote, request, output);
     onProgress?.({ phase: 'done', done: record.sizeBytes, total: record.sizeBytes, unit: 'bytes' });
     return { ...record, path: output };
   } finally {
     await remote.close();
   }
+}
+
+/** An image of layers becomes one SIF. */
+function convert(remote: IRemoteImage, request: IPullRequest, output: string): Promise<IImageRecord> {
+  const { store, signal } = request;
+  const key = keyOfDigest(remote.manifestDigest);
+  return store.withLock(
+    key,
+    async () => (await reuse(remote, request, output)) ?? (await fetchSif(remote, request, key, output)),
+    signal ? { signal } : {}
+  );
 }
 
 /** Pulls an image into the store, as a SIF or straight as an unpacked tree. @throws ContainerError as pullImage. */
@@ -90,6 +100,9 @@ export async function pullIntoStore(
   const { store, signal } = request;
   const remote = await openRemote(source, request);
   try {
+    if ('download' in remote) {
+      return await keepFile(remote, request, undefined);
+    }
     const key = keyOfDigest(remote.manifestDigest);
     return await store.withLock(
       key,
@@ -108,24 +121,33 @@ export async function pullIntoStore(
 }
 
 /** Looks an image up at its source. @throws ContainerError `usage` for what is no source to pull from. */
-async function openRemote(text: string, request: IFetchRequest): Promise<IRemoteImage> {
+async function openRemote(text: string, request: IFetchRequest): Promise<IRemoteImage | IRemoteFile> {
   const source = parseSource(text);
   const { store, plainHttp, credentials, authfile, signal } = request;
+  const network = { ...(plainHttp !== undefined && { plainHttp }), ...(signal && { signal }) };
   const machine = asMachine(request.machine ?? request.arch) ?? hostMachine();
   switch (source.kind) {
     case 'registry':
       return openRegistryImage({
+        scheme: source.scheme,
         reference: source.reference,
-        text: source.text.slice('docker://'.length),
+        text: source.text.slice(`${source.scheme}://`.length),
         machine,
         store,
         registry: {
-          ...(plainHttp !== undefined && { plainHttp }),
+          ...network,
           ...(credentials && { credentials }),
-          ...(authfile !== undefined && { authFile: authfile }),
-          ...(signal && { signal })
+          ...(authfile !== undefined && { authFile: authfile })
         }
       });
+    case 'web': {
+      const { openWebImage, plainHttpNotice } = await import('./web-image.ts');
+      const notice = plainHttpNotice(source.text);
+      if (notice !== undefined) {
+        request.onNotice?.(notice);
+      }
+      return openWebImage(source.address, network);
+    }
     case 'oci':
     case 'oci-archive':
       return openLayoutImage({ kind: source.kind, rest: source.rest, machine, store, ...(signal && { signal }) });

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** An image in a registry; its blobs go through the store, so that an interrupted pull goes on where it stopped. */
 import { open, rm, type FileHandle } from 'node:fs/promises';
-import type { IDescriptor } from '../formats/oci/documents.ts';
+import type { IDescriptor, IManifest } from '../formats/oci/documents.ts';
+import { isSifLayerType } from '../formats/oci/media-types.ts';
 import { RegistryClient, type IRegistryOptions } from '../registry/client.ts';
 import { defaultSifName, formatReference, type IReference } from '../registry/reference.ts';
 import type { Store } from '../store/store.ts';
-import { asContainerError } from '../support/errors.ts';
+import { asContainerError, ContainerError, printable } from '../support/errors.ts';
 import { throwIfCancelled } from './cancel.ts';
 import {
   checkLayers,
@@ -15,11 +16,14 @@ import {
   type IFetchOptions,
   type IRemoteImage
 } from './remote-image.ts';
+import type { IRemoteFile } from './remote-file.ts';
 
 /** Blobs fetched side by side; each has several connections of its own. */
 const BLOBS_AT_ONCE = 3;
 
 export interface IRegistrySource {
+  /** What the user wrote before the reference; what is there decides what is made of it. */
+  readonly scheme: 'docker' | 'oras';
   readonly reference: IReference;
   /** The reference as the user wrote it, for the image's definition. */
   readonly text: string;
@@ -29,12 +33,18 @@ export interface IRegistrySource {
   readonly registry: IRegistryOptions;
 }
 
-/** @throws ContainerError of the registry: `not-found`, `unauthorized`, `network`, `architecture` ... */
-export async function openRegistryImage(source: IRegistrySource): Promise<IRemoteImage> {
+/**
+ * An image of layers, or a SIF stored as an ORAS artifact: its manifest tells.
+ * @throws ContainerError of the registry: `not-found`, `unauthorized`, `network`, `architecture` ...
+ */
+export async function openRegistryImage(source: IRegistrySource): Promise<IRemoteImage | IRemoteFile> {
   const { reference, store } = source;
   const client = new RegistryClient(source.registry);
   const { digest, manifest } = await client.getManifest(reference, { machine: source.machine });
-  const name = `docker://${formatReference(reference)}`;
+  const name = `${source.scheme}://${formatReference(reference)}`;
+  if (manifest.layers.some(({ mediaType }) => isSifLayerType(mediaType))) {
+    return artifact(client, { reference, name, digest, manifest }, source.registry.signal);
+  }
   checkLayers(manifest, name);
   const { raw } = await client.getConfig(reference, manifest);
   const layerBytes = manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
@@ -46,6 +56,42 @@ export async function openRegistryImage(source: IRegistrySource): Promise<IRemot
     layerBytes,
     fetchBytes: layerBytes,
     fetch: options => new Downloads(client, reference, manifest.layers, store, options),
+    close: () => Promise.resolve()
+  };
+}
+
+/** One layer, as it is; of the configuration nothing is read, as in Apptainer (internal/pkg/client/oras). */
+function artifact(
+  client: RegistryClient,
+  found: { reference: IReference; name: string; digest: string; manifest: IManifest },
+  signal: AbortSignal | undefined
+): IRemoteFile {
+  const { reference, name, manifest } = found;
+  const [layer, ...others] = manifest.layers;
+  if (layer === undefined || others.length > 0) {
+    throw new ContainerError({
+      code: 'not-an-image',
+      step: 'pull',
+      message: `${printable(name)} is no image`,
+      reason: `its artifact holds ${manifest.layers.length} files, where an image is one SIF`,
+      fix: 'Choose another tag or name'
+    });
+  }
+  return {
+    name,
+    shown: name,
+    fileName: defaultSifName(reference),
+    size: layer.size,
+    digest: layer.digest,
+    manifestDigest: found.digest,
+    version: () => undefined,
+    download: async (path, onProgress) => {
+      await client.downloadBlob(reference, layer, path, {
+        ...(signal && { signal }),
+        ...(onProgress && { onProgress })
+      });
+      return layer.digest;
+    },
     close: () => Promise.resolve()
   };
 }

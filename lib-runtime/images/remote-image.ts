@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { parseDigest } from '../formats/oci/digest.ts';
 import { parseImageConfig, type IDescriptor, type IManifest } from '../formats/oci/documents.ts';
-import { isSifLayerType, isTarLayerType } from '../formats/oci/media-types.ts';
+import { isTarLayerType } from '../formats/oci/media-types.ts';
 import { decompressLayer } from '../formats/tar/decompress.ts';
 import { readTar } from '../formats/tar/reader.ts';
 import { ContainerError, printable } from '../support/errors.ts';
@@ -118,19 +118,18 @@ export function originOf(raw: Uint8Array, source: Pick<IOrigin, 'bootstrap' | 'f
   };
 }
 
-/** @throws ContainerError `unsupported` or `not-an-image` when the manifest is not of a container image. */
+/** @throws ContainerError `not-an-image` when the manifest is not of a container image. */
 export function checkLayers(manifest: IManifest, name: string): void {
   for (const { mediaType } of manifest.layers) {
     if (isTarLayerType(mediaType)) {
       continue;
     }
-    const isSif = isSifLayerType(mediaType);
     throw new ContainerError({
-      code: isSif ? 'unsupported' : 'not-an-image',
+      code: 'not-an-image',
       step: 'pull',
-      message: `${printable(name)} is no container image of layers`,
-      reason: isSif ? 'it is a SIF file stored with ORAS' : `it holds ${printable(mediaType)}`,
-      fix: isSif ? 'SIF files in registries are not supported yet' : 'Choose another tag or name'
+      message: `${printable(name)} is no container image`,
+      reason: `it holds ${printable(mediaType)}`,
+      fix: 'Choose another tag or name'
     });
   }
 }

@@ -7,6 +7,15 @@ describe('parseSource', () => {
     ['docker://alpine', { kind: 'registry', reference: { registry: 'docker.io', repository: 'library/alpine' } }],
     ['DOCKER://alpine:3', { kind: 'registry', text: 'docker://alpine:3', reference: { tag: '3' } }],
     ['docker://localhost:5000/a/b:c', { kind: 'registry', reference: { registry: 'localhost:5000', tag: 'c' } }],
+    [
+      'oras://ghcr.io/a/b:1',
+      { kind: 'registry', scheme: 'oras', text: 'oras://ghcr.io/a/b:1', reference: { tag: '1' } }
+    ],
+    ['https://x.test/a.sif', { kind: 'web', text: 'https://x.test/a.sif' }],
+    [
+      'HTTP://me:word@X.test/a.sif#b',
+      { kind: 'web', text: 'http://x.test/a.sif', address: expect.stringContaining('word') }
+    ],
     ['oci:dir', { kind: 'oci', rest: 'dir' }],
     ['oci:/a b/ü"\n:tag', { kind: 'oci', rest: '/a b/ü"\n:tag' }],
     ['oci-archive:a.tar:t', { kind: 'oci-archive', rest: 'a.tar:t' }],
@@ -29,9 +38,12 @@ describe('parseSource', () => {
     ['docker://', 'usage'],
     ['docker://UPPER', 'usage'],
     ['oci:', 'usage'],
-    ['oras://ghcr.io/a/b:1', 'unsupported'],
+    ['oras:a/b', 'usage'],
+    ['https:x.test/a.sif', 'usage'],
+    ['https://', 'usage'],
+    ['http://x.test/a b', 'usage'],
     ['library://a/b', 'unsupported'],
-    ['https://x.test/a.sif', 'unsupported'],
+    ['constructor://a', 'unsupported'],
     ['shub://a/b', 'unsupported'],
     ['docker-archive:a.tar', 'unsupported'],
     ['what://x', 'unsupported']

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What a user may write where an image is expected -> where to look for it. Pure (reference/runtimes.md 4, URIs). */
 import { parseReference, type IReference } from '../registry/reference.ts';
+import { parseWebAddress } from '../registry/web-address.ts';
 import { ContainerError, printable } from '../support/errors.ts';
 
 export type ImageSource =
-  | { readonly kind: 'registry'; readonly text: string; readonly reference: IReference }
+  | {
+      readonly kind: 'registry';
+      readonly text: string;
+      /** What is in the registry decides, not this word: it is part of the name alone. */
+      readonly scheme: 'docker' | 'oras';
+      readonly reference: IReference;
+    }
+  /** A file on a web server. `text` holds no password, `address` may. */
+  | { readonly kind: 'web'; readonly text: string; readonly address: string }
   /** `rest` is `PATH[:TAG]`; a path may hold colons, see splitLayout. */
   | { readonly kind: 'oci' | 'oci-archive'; readonly text: string; readonly rest: string }
   /** A SIF, squashfs file or directory. */
@@ -12,15 +21,20 @@ export type ImageSource =
   /** A bare word: a file of that name, else a name that the store knows. */
   | { readonly kind: 'name'; readonly text: string };
 
-const WORKS = 'docker://, oci:, oci-archive: and paths of SIF files, squashfs files and directories work';
+const WORKS =
+  'docker://, oras://, https://, oci:, oci-archive: and paths of SIF files, squashfs files and directories work';
+
+/** Schemes of servers of their own, with what to do instead. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  [
+    'library',
+    'Download the SIF file in a browser, or with apptainer pull on another machine, and use it by its path; or take docker://NAME of the same software'
+  ],
+  ['shub', 'Singularity Hub is closed: take the same software from docker://NAME']
+]);
 
 /** Schemes that Apptainer or Docker know and that we do not take yet. */
 const LATER = [
-  'oras',
-  'library',
-  'http',
-  'https',
-  'shub',
   'ipfs',
   'docker-archive',
   'docker-daemon',
@@ -46,10 +60,19 @@ export function parseSource(text: string): ImageSource {
   const known = scheme?.toLowerCase();
   switch (known) {
     case 'docker':
+    case 'oras':
       if (!rest.startsWith('//')) {
-        throw usage(`${quoted(text)} lacks the two slashes after docker:`, `Write docker://${printable(rest)}`);
+        throw usage(`${quoted(text)} lacks the two slashes after ${known}:`, `Write ${known}://${printable(rest)}`);
       }
-      return { kind: 'registry', text: `docker:${rest}`, reference: parseReference(rest.slice(2)) };
+      return { kind: 'registry', text: `${known}:${rest}`, scheme: known, reference: parseReference(rest.slice(2)) };
+    case 'http':
+    case 'https': {
+      const web = parseWebAddress(text);
+      if (web === undefined) {
+        throw usage(`${quoted(text)} is no web address`, `Write ${known}://HOST/PATH/IMAGE.sif, spaces as %20`);
+      }
+      return { kind: 'web', text: web.url, address: text };
+    }
     case 'oci':
     case 'oci-archive': {
       const path = rest.startsWith('//') ? rest.slice(2) : rest;
@@ -64,13 +87,14 @@ export function parseSource(text: string): ImageSource {
       }
       break;
     default:
-      if (known !== undefined && (LATER.includes(known) || rest.startsWith('//'))) {
+      if (known !== undefined && (ELSEWHERE.has(known) || LATER.includes(known) || rest.startsWith('//'))) {
+        const isKnown = ELSEWHERE.has(known) || LATER.includes(known);
         throw new ContainerError({
           code: 'unsupported',
           step: 'find image',
           message: `${quoted(text)} cannot be opened`,
-          reason: LATER.includes(known) ? `${known}: sources are not supported yet` : `${known}:// is unknown`,
-          fix: `For now ${WORKS}`
+          reason: isKnown ? `${known}: sources are not supported` : `${known}:// is unknown`,
+          fix: ELSEWHERE.get(known) ?? `For now ${WORKS}`
         });
       }
   }

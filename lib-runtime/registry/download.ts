@@ -16,7 +16,10 @@ import { cancelled, discard, Failure } from './transport.ts';
 import type { Transport } from './transport.ts';
 
 export interface IBlobSource {
+  /** Of the content; with `unverified`, a digest of what tells this version of the file from others. */
   readonly digest: string;
+  /** Nobody knows the digest of the content: what comes is not compared with it. */
+  readonly unverified?: boolean;
   readonly size: number;
   readonly purpose: IPurpose;
   /** Asks for a range, or for the whole blob; only 200, 206 and 416 come back. @throws Failure otherwise */
@@ -42,8 +45,9 @@ class RangesIgnored extends Error {}
 
 /**
  * Fetches a blob to `path` (its directory exists), by way of `path.part` and `path.part.json`. A file of the right
- * size at `path` is taken as done, for it got there only by the rename at the end of this function.
+ * size at `path` is taken as done (but when `unverified`), for it got there only by the rename at the end of this function.
  * The caller holds the lock of the digest: two downloads of one blob at once would disturb each other.
+ * @returns the digest of the content
  * @throws ContainerError 'digest-mismatch', 'truncated' (both remove what was fetched), 'network', 'unauthorized',
  *   'no-space', 'cancelled' (these keep it for the next time)
  */
@@ -52,45 +56,44 @@ export async function downloadTo(
   source: IBlobSource,
   path: string,
   options: IDownloadOptions = {}
-): Promise<void> {
+): Promise<string> {
   const { what } = source.purpose;
   try {
     const present = await stat(path).catch(() => undefined);
-    if (present?.isFile() && present.size === source.size) {
+    if (present?.isFile() && present.size === source.size && !source.unverified) {
       report(source, options, source.size);
-      return;
+      return source.digest;
     }
-    const resumed = await attempt(transport, source, path, options);
-    if (resumed !== 'done') {
-      // What an earlier process left did not fit (a power cut may lose data behind a journal): once more, from scratch.
-      await attempt(transport, source, path, options);
-    }
+    const digest = await attempt(transport, source, path, options);
+    // What an earlier process left did not fit (a power cut may lose data behind a journal): once more, from scratch.
+    return digest ?? (await attempt(transport, source, path, options)) ?? source.digest;
   } catch (error) {
     throw options.signal?.aborted ? cancelled() : asContainerError(error, 'pull', `cannot fetch ${what}`);
   }
 }
 
-/** @returns 'stale' when the digest does not fit and part of the data was of an earlier process */
+/** @returns the digest, undefined when it does not fit and part of the data was of an earlier process */
 async function attempt(
   transport: Transport,
   source: IBlobSource,
   path: string,
   options: IDownloadOptions
-): Promise<'done' | 'stale'> {
+): Promise<string | undefined> {
   const part = await openPart(path, source.digest, source.size);
   const hasher = new PrefixHasher(part.data, source.digest);
   try {
     const download = new Download(transport, source, part, hasher, options);
     await download.run();
-    if ((await hasher.finish(source.size)) === source.digest) {
+    const digest = await hasher.finish(source.size);
+    if (source.unverified || digest === source.digest) {
       await part.close();
       await rename(`${path}.part`, path);
       await rm(`${path}.part.json`, { force: true });
-      return 'done';
+      return digest;
     }
     await part.remove();
     if (part.resumed > 0) {
-      return 'stale';
+      return undefined;
     }
     throw mismatch(source, 'the bytes that came are not those of the digest');
   } catch (error) {
@@ -293,7 +296,7 @@ class Download {
       code: 'truncated',
       step: 'pull',
       message: `${host} sends less of ${what} than its ${this.source.size} bytes`,
-      fix: 'Try again; if it stays so, the image is damaged in the registry'
+      fix: `Try again; if it stays so, the image is damaged ${this.source.purpose.web ? 'on the server' : 'in the registry'}`
     });
   }
 
@@ -318,6 +321,14 @@ async function writeAll(part: IPart, chunks: Uint8Array[], start: number): Promi
 }
 
 function mismatch(source: IBlobSource, reason: string): ContainerError {
+  if (source.unverified) {
+    return new ContainerError({
+      code: 'digest-mismatch',
+      step: 'pull',
+      message: `${source.purpose.host} sends more of ${source.purpose.image} than the ${source.size} bytes announced`,
+      fix: 'Try again; if it stays so, tell those who run the server'
+    });
+  }
   return new ContainerError({
     code: 'digest-mismatch',
     step: 'pull',

@@ -20,6 +20,8 @@ export interface IPurpose {
   readonly image: string;
   /** `the manifest`, `layer 3fa9c1...` */
   readonly what: string;
+  /** A file of a web server, not of a registry: other words, other advice. */
+  readonly web?: boolean;
   readonly plainHttp?: boolean;
   /** Where the credentials came from, undefined for none. */
   readonly credentials?: string | undefined;
@@ -57,6 +59,7 @@ export function isCertificateError(error: unknown): boolean {
 /** The failure behind what `fetch` or its body threw. */
 export function networkFailure(error: unknown, purpose: IPurpose): INetworkFailure {
   const { host } = purpose;
+  const kind = purpose.web ? 'server' : 'registry';
   const codes = errorCodes(error);
   const has = (...wanted: readonly string[]) => codes.find(code => wanted.includes(code));
   const fail = (transient: boolean, details: Omit<IErrorDetails, 'step' | 'code' | 'cause'>): INetworkFailure => ({
@@ -66,15 +69,15 @@ export function networkFailure(error: unknown, purpose: IPurpose): INetworkFailu
 
   if (has('ENOTFOUND')) {
     return fail(false, {
-      message: `cannot find the registry ${host}`,
+      message: `cannot find the ${kind} ${host}`,
       errno: 'ENOTFOUND',
       reason: 'its name is unknown, or this machine has no network',
-      fix: 'Check the spelling of the registry and the network of this machine'
+      fix: `Check the spelling of the ${kind} and the network of this machine`
     });
   }
   if (has('EAI_AGAIN')) {
     return fail(true, {
-      message: `cannot find the registry ${host}`,
+      message: `cannot find the ${kind} ${host}`,
       errno: 'EAI_AGAIN',
       reason: 'the name server does not answer',
       fix: 'Check the network of this machine'
@@ -82,16 +85,16 @@ export function networkFailure(error: unknown, purpose: IPurpose): INetworkFailu
   }
   if (has('ECONNREFUSED')) {
     return fail(false, {
-      message: `cannot reach the registry ${host}`,
+      message: `cannot reach the ${kind} ${host}`,
       errno: 'ECONNREFUSED',
       reason: 'nothing listens there',
-      fix: 'Check host and port, and that the registry is running'
+      fix: `Check host and port, and that the ${kind} is running`
     });
   }
   const unreachable = has('ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN');
   if (unreachable) {
     return fail(false, {
-      message: `cannot reach the registry ${host}`,
+      message: `cannot reach the ${kind} ${host}`,
       errno: unreachable,
       reason: 'there is no network route to it',
       fix: 'Check the network of this machine (on Kaggle internet is off by default)'
@@ -99,7 +102,7 @@ export function networkFailure(error: unknown, purpose: IPurpose): INetworkFailu
   }
   if (has('UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT')) {
     return fail(true, {
-      message: `the registry ${host} does not answer`,
+      message: `the ${kind} ${host} does not answer`,
       errno: 'ETIMEDOUT',
       reason: 'the time limit has passed',
       fix: 'Try again later, and check for a firewall or a proxy (HTTPS_PROXY)'
@@ -116,8 +119,8 @@ export function networkFailure(error: unknown, purpose: IPurpose): INetworkFailu
   if (codes.some(code => NOT_TLS.test(code))) {
     return fail(false, {
       message: `${host} does not speak TLS`,
-      reason: 'the registry seems to serve plain HTTP',
-      fix: 'Use --no-https, if you trust the network in between'
+      reason: `the ${kind} seems to serve plain HTTP`,
+      fix: `${purpose.web ? 'Write http://' : 'Use --no-https'}, if you trust the network in between`
     });
   }
   if (error instanceof Error && error.cause instanceof Error && error.cause.message === 'bad port') {
@@ -125,7 +128,7 @@ export function networkFailure(error: unknown, purpose: IPurpose): INetworkFailu
     return fail(false, {
       message: `the port of ${host} cannot be used`,
       reason: 'it belongs to another protocol, so HTTP clients refuse it',
-      fix: 'Check the port, or let the registry listen on another one'
+      fix: `Check the port, or let the ${kind} listen on another one`
     });
   }
   const reset = has('ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET');
@@ -164,6 +167,9 @@ function registryMessage(body: string): { code: string; message: string } | unde
 /** The error of an HTTP status that is no success. `body` is the start of the answer. */
 export function statusFailure(status: number, body: string, purpose: IPurpose): INetworkFailure {
   const { host, image, what } = purpose;
+  if (purpose.web) {
+    return webStatusFailure(status, purpose);
+  }
   const said = registryMessage(body);
   const quoted = said?.message ? `the registry says: ${printable(said.message)}` : `it answered ${status}`;
   const fail = (transient: boolean, details: Omit<IErrorDetails, 'step'>): INetworkFailure => ({
@@ -228,6 +234,28 @@ export function statusFailure(status: number, body: string, purpose: IPurpose): 
     message: `${host} gave an unexpected answer for ${what} of ${image}`,
     reason: quoted
   });
+}
+
+/** The same of a web server, whose pages say nothing that a program could quote. */
+function webStatusFailure(status: number, { host, image }: IPurpose): INetworkFailure {
+  const fail = (transient: boolean, details: Omit<IErrorDetails, 'step' | 'reason'>): INetworkFailure => ({
+    transient,
+    error: new ContainerError({ step: STEP, reason: `it answered ${status}`, ...details })
+  });
+  if (status === 401 || status === 403) {
+    const fix = 'Check the address; where a name and a password are needed, write https://NAME:PASSWORD@HOST/...';
+    return fail(false, { code: 'unauthorized', message: `${host} does not let you read ${image}`, fix });
+  }
+  if (status === 404 || status === 410) {
+    const fix = 'Check the spelling of the address, best in a browser';
+    return fail(false, { code: 'not-found', message: `${host} has no file ${image}`, fix });
+  }
+  if (status === 429) {
+    return fail(true, { code: 'refused', message: `${host} refuses more requests for now`, fix: 'Wait a while' });
+  }
+  const fix = status >= 500 ? 'Try again later: it goes on where it stopped' : 'Check the address, best in a browser';
+  const message = `${host} did not deliver ${image}`;
+  return fail(status >= 500 || status === 408, { code: 'network', message, fix });
 }
 
 function isDockerHub(host: string): boolean {

@@ -242,7 +242,8 @@ function badRedirect(purpose: IPurpose, reason: string): ContainerError {
     code: 'network',
     step: 'pull',
     message: `${purpose.host} redirects to an address that cannot be used`,
-    reason
+    reason,
+    fix: `Check the ${purpose.web ? 'address' : 'name of the image'}; if it is right, tell those who run ${purpose.host}`
   });
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { formatReference, parseReference } from '../registry/reference.ts';
 import { writeFileAtomic } from '../support/atomic.ts';
 import { errnoOf } from '../support/errors.ts';
+import { parseWebAddress } from '../registry/web-address.ts';
 import { recordName } from './layout.ts';
 
 /** What identifies the file that was recorded; a file that no longer matches is another file. */
@@ -19,6 +20,8 @@ export interface IReferenceRecord {
   readonly reference: string;
   readonly key: string;
   readonly manifestDigest?: string;
+  /** See IImageRecord. */
+  readonly version?: string;
   readonly path: string;
   readonly sizeBytes: number;
   /** ISO 8601. */
@@ -32,12 +35,12 @@ export interface IReferenceRecord {
 
 /**
  * One spelling per image: `docker://alpine` and `docker://docker.io/library/alpine:latest` are the same.
- * Text that is no registry reference (a path, a URL) stays as it is.
+ * A web address loses user, password and fragment; other text (a path) stays as it is.
  */
 export function canonicalName(text: string): string {
   const scheme = /^(docker|oras):\/\//.exec(text)?.[0];
   if (scheme === undefined) {
-    return text;
+    return parseWebAddress(text)?.url ?? text;
   }
   try {
     return scheme + formatReference(parseReference(text));
@@ -109,7 +112,7 @@ function isRecord(value: unknown): value is IReferenceRecord {
     ['reference', 'key', 'path', 'createdAt', 'source'].every(name => typeof record[name] === 'string') &&
     typeof record['sizeBytes'] === 'number' &&
     typeof record['external'] === 'boolean' &&
-    (record['manifestDigest'] === undefined || typeof record['manifestDigest'] === 'string') &&
+    ['manifestDigest', 'version'].every(name => ['undefined', 'string'].includes(typeof record[name])) &&
     typeof mark === 'object' &&
     mark !== null &&
     ['size', 'mtimeMs', 'inode'].every(name => typeof mark[name] === 'number')

@@ -44,6 +44,8 @@ export interface IImageRecord {
   readonly name: string;
   readonly key: string;
   readonly manifestDigest?: string;
+  /** What told this version from others at its source, where that knows no digest (a web server). */
+  readonly version?: string;
   /** The SIF, or the unpacked tree when there is no SIF. */
   readonly path: string;
   readonly sizeBytes: number;
@@ -61,6 +63,7 @@ export interface INewReference {
   readonly reference: string;
   readonly key: string;
   readonly manifestDigest?: string;
+  readonly version?: string;
   /** The finished SIF (in the store or of the user), or the tree when there is no SIF. */
   readonly path: string;
   /** Default: size of the file. */
@@ -212,6 +215,7 @@ export class Store {
         reference: canonicalName(entry.reference),
         key: entry.key,
         ...(entry.manifestDigest !== undefined && { manifestDigest: entry.manifestDigest }),
+        ...(entry.version !== undefined && { version: entry.version }),
         path,
         sizeBytes: entry.sizeBytes ?? mark.size,
         createdAt: new Date().toISOString(),
@@ -356,11 +360,12 @@ function lockName(key: string): string {
 }
 
 function asImage(record: IReferenceRecord): IImageRecord {
-  const { reference, key, manifestDigest, path, sizeBytes, createdAt, source, external } = record;
+  const { reference, key, manifestDigest, version, path, sizeBytes, createdAt, source, external } = record;
   return {
     name: reference,
     key,
     ...(manifestDigest !== undefined && { manifestDigest }),
+    ...(version !== undefined && { version }),
     path,
     sizeBytes,
     createdAt,
