@@ -2,13 +2,14 @@
 /**
  * The command line becomes the launcher (execve: same process, terminal and streams) instead of waiting beside it: no
  * second process to start, and none of Node's memory held for as long as the container runs. What is said of a step
- * that failed needs Node again, so the launcher then becomes this command line once more (launcher/handover.c).
+ * that failed needs Node again, so the launcher then becomes this command line once more (launcher/handover.c), which
+ * plans the same and finds that its first plan has failed already.
  */
 import { accessSync, constants } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { launcherPath } from './launcher-path.ts';
 import type { ILaunchPlan } from './namespaces.ts';
-import { planStrings } from './protocol.ts';
+import { decodeStatus, planStrings, type StatusRecord } from './protocol.ts';
 
 /** This command line, for the launcher to start it anew. */
 export interface IHandOver {
@@ -24,19 +25,30 @@ const POINTER = 8;
 
 const MARK = 'NBCONTAINER_LAUNCH';
 
+/** How a launch begins: one of both, or none. */
+export interface IBeginning {
+  readonly handOver?: IHandOver;
+  /** What the launcher has reported of the first plan before it handed back. */
+  readonly failed?: StatusRecord | undefined;
+}
+
 /**
- * This process as it was started; undefined where it must stay: on a Node without execve (before 22.15), below a daemon
- * with whose end it ends, and when a launcher has just handed back. Takes the launcher's mark out of the environment.
+ * This process as it was started. It must stay where Node has no execve (before 22.15), below a daemon with whose end it
+ * ends, and when a launcher has just handed back. Takes the launcher's mark out of the environment.
  */
-export function thisCommandLine(): IHandOver | undefined {
-  const marked = process.env[MARK] !== undefined;
-  Reflect.deleteProperty(process.env, MARK);
+export function thisBeginning(): IBeginning {
+  const mark = process.env[MARK];
+  if (mark !== undefined) {
+    Reflect.deleteProperty(process.env, MARK);
+    const failed = decodeStatus(mark);
+    return failed === undefined ? {} : { failed };
+  }
   const [, script, ...words] = process.argv;
-  if (marked || script === undefined || process.channel || !('execve' in process)) {
-    return undefined;
+  if (script === undefined || process.channel || !('execve' in process)) {
+    return {};
   }
   const program = [process.execPath, ...process.execArgv, '--', script];
-  return { program, words, environment: process.env };
+  return { handOver: { program, words, environment: process.env } };
 }
 
 /**

@@ -196,6 +196,14 @@ export class StepError extends ContainerError {
   }
 }
 
+/** The error of what the launcher reported of a plan. */
+export function launchError(
+  record: StatusRecord,
+  { steps, execution }: { readonly steps: readonly IPlannedStep[]; readonly execution: IExecution }
+): ContainerError {
+  return record.kind === 'exec' ? execError(record, execution) : stepError(record, steps[record.index]);
+}
+
 /** The error of a step that failed. `planned` is undefined when the launcher failed before its first step. */
 export function stepError(
   record: Extract<StatusRecord, { kind: 'note' | 'failed' }>,

@@ -5,7 +5,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { constants } from 'node:os';
 import { asContainerError, ContainerError } from '../support/errors.ts';
 import { passesInterrupts } from './foreground.ts';
-import { execError, stepError } from './launch-errors.ts';
+import { launchError } from './launch-errors.ts';
 import { launcherPath } from './launcher-path.ts';
 import { encodePlan, StatusDecoder, type StatusRecord } from './protocol.ts';
 import type { IExecution, IPlannedStep } from './steps.ts';
@@ -88,9 +88,7 @@ export async function launchNamespaces(plan: ILaunchPlan, options: ILaunchOption
     }
     const failure = failures[0];
     if (failure) {
-      throw failure.kind === 'exec'
-        ? execError(failure, plan.execution)
-        : stepError(failure, plan.steps[failure.index]);
+      throw launchError(failure, plan);
     }
     return { status };
   } finally {

@@ -19,7 +19,9 @@ struct container {
     size_t index;    // the step being performed
     int status;      // STATUS_FD, close-on-exec
     int reports;     // `take`: the other end of `status`, read by the front process; else -1
-    bool failed;     // `take`: what came from there was a failure
+    bool failed;     // `take`: `report` is a failure
+    char report[PATH_MAX + 64]; // the record that comes from there
+    size_t report_size;
     int control;     // seqpacket socket to the supervisor
     int stage;       // O_PATH on the stage, or -1
     int root;        // O_PATH on the root under construction, or -1

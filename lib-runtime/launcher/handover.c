@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// Tells the caller not to hand over again (engines/handover.ts).
-#define MARK "NBCONTAINER_LAUNCH=spawn"
+// Tells the caller what failed, and not to hand over again (engines/handover.ts).
+#define MARK "NBCONTAINER_LAUNCH="
 
 extern char **environ;
 
@@ -63,8 +63,8 @@ static size_t length_of(char *const *vector) {
     return count;
 }
 
-int hand_back(const struct handover *handover, char **words, mode_t mask) {
-    char mark[] = MARK;
+int hand_back(const struct handover *handover, char **words, const char *report, mode_t mask) {
+    char mark[sizeof MARK + strlen(report)];
     size_t words_count = length_of(words);
     size_t variables = length_of(handover->environment);
     char *argv[handover->program_count + words_count + 1];
@@ -73,6 +73,7 @@ int hand_back(const struct handover *handover, char **words, mode_t mask) {
 
     memcpy(argv, handover->program, handover->program_count * sizeof *argv);
     memcpy(argv + handover->program_count, words, (words_count + 1) * sizeof *argv);
+    snprintf(mark, sizeof mark, MARK "%s", report);
     environment[0] = mark;
     memcpy(environment + 1, handover->environment, (variables + 1) * sizeof *environment);
     umask(mask);

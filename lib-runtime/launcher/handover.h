@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `take`: the caller (engines/handover.ts) became this process by execve and left its plan in the environment, since
-// Node opens no file that stays open. When a step fails, this process becomes the caller again, which then starts the
-// same container with itself in front, and says what failed.
+// Node opens no file that stays open. When a step fails, this process becomes the caller again, which goes on from there.
 #ifndef NBCONTAINER_HANDOVER_H
 #define NBCONTAINER_HANDOVER_H
 
@@ -19,7 +18,8 @@ struct handover {
 // Reads the environment of this process. Returns -1 when it is not what a caller leaves.
 int take_over(struct handover *handover);
 
-// Becomes the caller again, with `words` (NULL-terminated). Returns an exit status when that fails.
-int hand_back(const struct handover *handover, char **words, mode_t umask);
+// Becomes the caller again, with `words` (NULL-terminated) and the record of what failed, "" when nothing was reported.
+// Returns an exit status when that fails.
+int hand_back(const struct handover *handover, char **words, const char *report, mode_t umask);
 
 #endif

@@ -73,12 +73,12 @@ static int take(char **words) {
     if (pipe2(ends, O_CLOEXEC) < 0 ||
         parse_plan(handover.plan, handover.plan_count, &plan, &container.index, &problem) < 0) {
         mode_t mask = umask(0);
-        return hand_back(&handover, words, mask);
+        return hand_back(&handover, words, "", mask);
     }
     container.reports = ends[0];
     container.status = ends[1];
     int status = run_plan(&container, &plan);
-    return container.failed ? hand_back(&handover, words, container.umask) : status;
+    return container.failed ? hand_back(&handover, words, container.report, container.umask) : status;
 }
 
 static int run(int plan_fd, int status_fd) {

@@ -229,12 +229,16 @@ static const char *ledger_of(const struct plan *plan) {
 
 // What came on the status stream (status.h): its end says that the payload runs, a record of another kind than `note`
 // that it never will. Until then the standard streams are kept, for the caller that we may become again.
-static void hear(struct container *container, bool *inside) {
+static void hear(struct container *container) {
     char text[4096];
     ssize_t size = read(container->reports, text, sizeof text);
-    for (ssize_t at = 0; at < size; at++) {
-        container->failed = container->failed || (!*inside && text[at] != 'n');
-        *inside = text[at] != '\0';
+    for (ssize_t at = 0; at < size && !container->failed; at++) {
+        container->report[container->report_size] = text[at];
+        container->report_size += container->report_size + 1 < sizeof container->report;
+        if (text[at] == '\0') {
+            container->failed = container->report[0] != 'n';
+            container->report_size = 0;
+        }
     }
     if (size == 0 || (size < 0 && errno != EINTR)) {
         close(container->reports);
@@ -246,7 +250,7 @@ static void hear(struct container *container, bool *inside) {
 }
 
 // Waits for the supervisor; passes on what was sent to this process alone.
-static int stand_in_front(struct container *container, pid_t supervisor, const sigset_t *relayed, bool *inside) {
+static int stand_in_front(struct container *container, pid_t supervisor, const sigset_t *relayed) {
     int signals = signalfd(-1, relayed, SFD_CLOEXEC | SFD_NONBLOCK);
     for (;;) {
         struct pollfd watched[2] = {{.fd = signals, .events = POLLIN}, {.fd = container->reports, .events = POLLIN}};
@@ -254,7 +258,7 @@ static int stand_in_front(struct container *container, pid_t supervisor, const s
             continue;
         }
         if (watched[1].revents != 0) {
-            hear(container, inside);
+            hear(container);
         }
         struct signalfd_siginfo info;
         while (read(signals, &info, sizeof info) == sizeof info) {
@@ -299,8 +303,7 @@ int run_container(struct container *container, void (*child)(struct container *c
         notice_parent(caller);
         let_go_of_stdio();
     }
-    bool inside = false; // a record
-    int status = stand_in_front(container, supervisor, &relayed, &inside);
+    int status = stand_in_front(container, supervisor, &relayed);
     if (WIFSIGNALED(status)) { // killed: its children are ours now
         const char *directory = ledger_of(container->plan);
         end_descendants();
@@ -309,7 +312,7 @@ int run_container(struct container *container, void (*child)(struct container *c
         }
     }
     while (container->reports >= 0) {
-        hear(container, &inside);
+        hear(container);
     }
     return exit_status(status);
 }

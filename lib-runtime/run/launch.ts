@@ -2,7 +2,8 @@
 /** Performs a plan: has the tree made that it asks for, then hands it to its engine. */
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { handOver, type IHandOver } from '../engines/handover.ts';
+import { handOver, type IBeginning } from '../engines/handover.ts';
+import { launchError } from '../engines/launch-errors.ts';
 import type { ILaunchOptions } from '../engines/namespaces.ts';
 import type { IPlannedStep, Step } from '../engines/steps.ts';
 import { capabilityNumbers } from '../host/capabilities.ts';
@@ -18,7 +19,8 @@ export interface IImageCopy {
   dispose(): Promise<void>;
 }
 
-export interface ILaunchRequest {
+/** `handOver`: this process has nothing to do but to wait for the container, and may become its launcher instead. */
+export interface ILaunchRequest extends IBeginning {
   /** Unpacks the image into the directory that the plan names; called only when that is missing. */
   readonly ensureTree: (view: 'plain' | 'merged' | 'read-only') => Promise<void>;
   /** Makes a writable copy of the image for this container alone; called only when the plan wants one. */
@@ -31,8 +33,6 @@ export interface ILaunchRequest {
   readonly onStarted?: () => void;
   /** Told about what an optional step could not do. */
   readonly onNote?: (text: string) => void;
-  /** This process has nothing to do but to wait for the container, and may become its launcher instead. */
-  readonly handOver?: IHandOver;
 }
 
 /**
@@ -48,6 +48,9 @@ export async function launch(plan: Plan, request: ILaunchRequest): Promise<{ sta
   }
   if (plan.rootfs.kind === 'copy') {
     return launchCopy(plan, plan.rootfs.view, request);
+  }
+  if (request.failed && plan.engine === 'namespaces') {
+    throw launchError(request.failed, plan);
   }
   if (request.handOver && plan.engine === 'namespaces' && plan.limits === undefined) {
     preferAsVictim(process.pid);

@@ -45,15 +45,19 @@ export async function start(
   perform: typeof launch = launch
 ): Promise<{ status: number }> {
   const said = new Set<string>();
+  let attempt: ILaunchRequest = request;
   let host = machine;
   let plan = planOrThrow(spec, host, image, environment);
   for (;;) {
     for (const note of plan.notes.filter(({ text }) => !said.has(text))) {
       said.add(note.text);
-      request.say(note);
+      // What has failed already was announced, too.
+      if (attempt.failed === undefined) {
+        request.say(note);
+      }
     }
     try {
-      return await perform(plan, request);
+      return await perform(plan, attempt);
     } catch (error) {
       const failed = error instanceof StepError ? error.failed : undefined;
       const restriction = failed && error instanceof StepError ? nextStrategy(failed, error.errno) : undefined;
@@ -67,6 +71,7 @@ export async function start(
         level: 'info',
         text: `${message}${errno === undefined ? '' : ` (${errno})`}: another way is taken`
       });
+      attempt = { ...request, failed: undefined };
       host = restricted;
       plan = next;
     }

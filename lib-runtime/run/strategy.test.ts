@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
-import { StepError } from '../engines/launch-errors.ts';
+import { launchError, StepError } from '../engines/launch-errors.ts';
 import type { Step } from '../engines/steps.ts';
 import type { IHostFacts, ProbeName } from '../host/facts.ts';
 import { ContainerError } from '../support/errors.ts';
 import type { launch } from './launch.ts';
 import { planRun } from './plan.ts';
-import type { Plan } from './plan-types.ts';
+import type { INamespacesPlan, Plan } from './plan-types.ts';
 import type { IRunSpec } from './spec.ts';
 import { planOrThrow, start } from './start.ts';
 import { nextStrategy, restrict } from './strategy.ts';
@@ -105,6 +105,35 @@ describe('start', () => {
     );
     return { tried, said, outcome };
   }
+
+  it('goes on from what a launcher has handed back, and announces nothing twice', async () => {
+    const host = hostFacts(SECCOMP, { ...ROOT, ...PROOT });
+    const spec = execSpec({ network: true });
+    const first = planOrThrow(spec, host, imageFacts(DEBIAN), {}) as INamespacesPlan;
+    const index = first.steps.findIndex(({ step }) => step.op === 'squashfs');
+    const failed = { kind: 'failed', index, errno: 'EPERM', text: 'mount the image' } as const;
+    const attempts: unknown[] = [];
+    const said: string[] = [];
+    const request = {
+      ensureTree: () => Promise.resolve(),
+      say: ({ text }: { text: string }) => said.push(text),
+      failed
+    };
+    const perform: typeof launch = (plan, attempt) => {
+      attempts.push([describePlan(plan), attempt.failed]);
+      return attempt.failed
+        ? Promise.reject(launchError(attempt.failed, plan as INamespacesPlan))
+        : Promise.resolve({ status: 7 });
+    };
+    expect(await start(spec, host, imageFacts(DEBIAN), {}, request, perform)).toEqual({ status: 7 });
+    expect(attempts).toEqual([
+      ['namespaces pivot mounted', failed],
+      ['namespaces pivot tree', undefined]
+    ]);
+    expect(first.notes.map(({ text }) => text)).toContainEqual(expect.stringContaining('--net'));
+    expect(said.filter(text => text.includes('--net'))).toEqual([]);
+    expect(said[0]).toContain('another way is taken');
+  });
 
   it('takes the next way, and the next', async () => {
     const { tried, said, outcome } = await starting(['squashfs', 'private']);

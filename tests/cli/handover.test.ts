@@ -91,6 +91,9 @@ describe.runIf(asRoot)('a command line with a container', () => {
     const { status, stderr } = await place.nbcontainer(['exec', image, 'no-such-program']);
     expect(status).toBe(255);
     expect(stderr).toContain('"no-such-program": executable file not found in $PATH');
+    // The launcher was one process of it, and is not started a second time to find the same out.
+    const failed = await place.nbcontainer(['exec', image, 'true'], { env: { NBCONTAINER_LAUNCH: 'exec EACCES' } });
+    expect([failed.status, failed.stderr]).toEqual([255, expect.stringContaining('"true"')]);
     const inside = await place.nbcontainer(['exec', image, 'sh', '-c', 'env | grep NBCONTAINER_LAUNCH'], {
       env: { NBCONTAINER_LAUNCH: 'spawn' }
     });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** exec, run, shell, test: ask the user, the host and the image; plan; launch. */
-import { thisCommandLine } from '../../engines/handover.ts';
+import { thisBeginning } from '../../engines/handover.ts';
 import { TEST_SCRIPT } from '../../run/command.ts';
 import { enterPlan, enterSpec } from '../../run/enter.ts';
 import { hasFile } from '../../run/image-tree.ts';
@@ -25,7 +25,7 @@ export async function actionCommand(
   words: readonly string[],
   values: IValues
 ): Promise<number> {
-  const commandLine = thisCommandLine();
+  const { handOver, failed } = thisBeginning();
   const asked = await wishes(action, words, values);
   const address = instanceOfAddress(imageName);
   const instance = address === undefined ? undefined : await requireInstance(await instancesDirectory(), address);
@@ -41,7 +41,8 @@ export async function actionCommand(
     const request = {
       ...startRequest(prepared, view),
       // What is noted on the way needs us to say it.
-      ...(commandLine && !isDebug() && { handOver: commandLine })
+      ...(handOver && !isDebug() && { handOver }),
+      failed
     };
     const entered = instance && entering(planOrThrow(spec, host, facts, process.env), instance);
     if (values.dryRun) {
