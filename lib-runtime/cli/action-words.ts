@@ -25,7 +25,10 @@ export function actionWord(program: Command, name: Action, report: Report): void
   const command = addWord(program, name)
     .summary(summary)
     .addHelpText('after', `\nExample:\n  nbcontainer ${example}`)
-    .argument('<image>', 'a SIF file, a directory, docker://NAME, oci:DIR[:TAG] or oci-archive:FILE[:TAG]');
+    .argument(
+      '<image>',
+      'a SIF file, a directory, docker://NAME, oras://NAME, https://HOST/FILE, oci:DIR[:TAG] or oci-archive:FILE[:TAG]'
+    );
   if (name === 'exec') {
     command.argument('<command...>', 'the command and its arguments');
   } else {

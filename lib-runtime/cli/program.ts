@@ -30,7 +30,10 @@ export function buildProgram(version: string, report: Report, name = 'nbcontaine
     .summary('make a SIF file or a sandbox directory from an image')
     .description('Makes one SIF file, or with --sandbox a directory to change, from an image that exists already.')
     .argument('<output>', 'the file or directory to write')
-    .argument('<source>', 'docker://NAME[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG] or, with --sandbox, any image')
+    .argument(
+      '<source>',
+      'docker://NAME[:TAG], oras://NAME[:TAG], https://HOST/FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG] or, with --sandbox, any image'
+    )
     .option('-s, --sandbox', 'a directory instead of a file')
     .option('-F, --force', 'overwrite what exists')
     .addOption(new Option('--compression <name>', 'of the SIF').choices(['zstd', 'gzip']).default('zstd'))
@@ -53,7 +56,10 @@ export function buildProgram(version: string, report: Report, name = 'nbcontaine
     .summary('fetch an image into a SIF file')
     .description('Fetches an image and writes it as one SIF file, NAME_TAG.sif unless a name is given.')
     .usage('[options] [output] <image>')
-    .argument('<words...>', '[output] <image>: docker://NAME[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]')
+    .argument(
+      '<words...>',
+      '[output] <image>: docker://NAME[:TAG], oras://NAME[:TAG], https://HOST/FILE, oci:DIR[:TAG] or oci-archive:FILE[:TAG]'
+    )
     .option('-F, --force', 'overwrite an existing file')
     .option('--dir <dir>', 'directory to write into')
     .option('--name <file>', 'name of the file to write')

@@ -43,7 +43,7 @@ export async function buildCommand(output: string, source: string, values: IValu
     const force = values.force ?? isTrue(lookUp(env, ['FORCE']), 'FORCE');
     const fetch = { ...(await askCredentials(values)), ...(values.arch !== undefined && { arch: values.arch }) };
     const { directory, notes } = await cancellable(async signal => {
-      const work = { store, ...fetch, onProgress: view.listener, signal };
+      const work = { store, ...fetch, onProgress: view.listener, onNotice: warn, signal };
       const image = await openImage(source, { ...work, plainHttp: plainHttp(values.https, env), preferTree: true });
       return writeSandbox(image, output, { ...work, force });
     });

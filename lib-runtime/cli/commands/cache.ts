@@ -13,7 +13,7 @@ interface ICacheValues {
   readonly force?: boolean;
 }
 
-/** Apptainer's kinds of cache entry; every image of ours counts as `oci`. */
+/** Apptainer's kinds of cache entry; an image of ours is of one of three: see kindOf. */
 const TYPES = ['library', 'oci', 'shub', 'blob', 'net', 'oras', 'all'];
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -25,7 +25,7 @@ export async function cacheListCommand(values: ICacheValues): Promise<number> {
       name,
       createdAt.slice(0, 19).replace('T', ' '),
       formatBytes(sizeBytes),
-      'oci-tmp'
+      kindOf(name) === 'oci' ? 'oci-tmp' : kindOf(name)
     ]);
     print(formatTable([['NAME', 'DATE CREATED', 'SIZE', 'TYPE'], ...rows]));
     print('');
@@ -72,8 +72,13 @@ async function cached(type: string | undefined): Promise<IImageRecord[]> {
   if (unknown !== undefined) {
     throw usage(`--type does not know "${unknown}"`, `Use one of ${TYPES.join(', ')}`);
   }
-  const ours = types.includes('all') || types.includes('oci');
-  return ours ? (await (await openStore()).images()).filter(({ external }) => !external) : [];
+  const wanted = (name: string): boolean => types.includes('all') || types.includes(kindOf(name));
+  return (await (await openStore()).images()).filter(({ name, external }) => !external && wanted(name));
+}
+
+/** By where an image came from: a web server, an artifact in a registry, or anything that was converted. */
+function kindOf(name: string): 'net' | 'oras' | 'oci' {
+  return /^https?:/.test(name) ? 'net' : name.startsWith('oras:') ? 'oras' : 'oci';
 }
 
 async function confirmed(count: number): Promise<boolean> {

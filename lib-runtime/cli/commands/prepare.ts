@@ -88,6 +88,7 @@ export async function prepare(
   const request = {
     plainHttp: plainHttp(values.https, env),
     onProgress: view.listener,
+    onNotice: warn,
     ...(await credentials(values))
   };
   return { spec, host, ...(await readImage(question, request)) };

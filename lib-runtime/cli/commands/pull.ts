@@ -6,7 +6,7 @@ import { ContainerError } from '../../support/errors.ts';
 import { cancellable } from '../cancellable.ts';
 import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
 import { askCredentials, type ICredentialValues } from '../credentials.ts';
-import { formatBytes, info } from '../output.ts';
+import { formatBytes, info, warn } from '../output.ts';
 import { restartLean } from '../lean-memory.ts';
 import { parseProgressMode, progressView } from '../progress.ts';
 
@@ -47,6 +47,7 @@ export async function pullCommand(words: readonly string[], values: IValues): Pr
       plainHttp: plainHttp(values.https, env),
       force: values.force ?? isTrue(lookUp(env, ['FORCE']), 'FORCE'),
       onProgress: view.listener,
+      onNotice: warn,
       ...(output !== undefined && { output }),
       ...(directory !== undefined && { directory }),
       ...(arch !== undefined && { arch }),
