@@ -29,6 +29,9 @@ export interface ITreeEntry {
  * A `hardlink` names a path that was added before as `file` (sinks may throw otherwise).
  */
 export interface ITreeSink {
-  /** Adds one entry; `content` yields exactly `entry.size` bytes for a `file` and must be consumed before the next add. */
+  /**
+   * Adds one entry; `content` yields exactly `entry.size` bytes for a `file` and must be consumed before the next add.
+   * A chunk of it is valid until the next one is asked for.
+   */
   add(entry: ITreeEntry, content?: AsyncIterable<Uint8Array>): Promise<void>;
 }

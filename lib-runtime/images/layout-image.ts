@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** An image in an OCI layout: a directory, or a tar archive of one (OCI image-spec v1.1, image-layout.md). */
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, open, readFile, writeFile, type FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { parseDigest } from '../formats/oci/digest.ts';
 import { parseIndex, parseManifestOrIndex, type IDescriptor, type IIndexEntry } from '../formats/oci/documents.ts';
 import { isIndexType } from '../formats/oci/media-types.ts';
@@ -183,7 +182,7 @@ async function unpackLayout(archive: string, directory: string, signal: AbortSig
       if (entry.type === 'file' && /^(index\.json|oci-layout|blobs\/(sha256|sha512)\/[0-9a-f]+)$/.test(entry.path)) {
         const path = join(directory, entry.path);
         await mkdir(join(path, '..'), { recursive: true });
-        await pipeline(content, createWriteStream(path));
+        await writeFile(path, content);
       }
     }
   } catch (error) {

@@ -67,7 +67,7 @@ export class SurveyingSink implements ITreeSink {
     let head: Uint8Array | undefined = new Uint8Array(0);
     for await (const chunk of content) {
       if (head) {
-        head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+        head = Buffer.concat([head, chunk.subarray(0, ELF_HEAD)]);
         if (head.length >= ELF_HEAD) {
           this.#note(path, machineOfElf(head));
           head = undefined;

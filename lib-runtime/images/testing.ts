@@ -25,7 +25,7 @@ export class ListingSink implements ITreeSink {
     if (entry.type === 'file') {
       const chunks: Uint8Array[] = [];
       for await (const chunk of content ?? []) {
-        chunks.push(chunk);
+        chunks.push(Buffer.from(chunk));
       }
       const bytes = Buffer.concat(chunks);
       if (bytes.length !== entry.size) {

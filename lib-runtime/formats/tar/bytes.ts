@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Pulls exact amounts of bytes out of a stream of chunks, without copying where one chunk has them all. */
+/**
+ * Pulls exact amounts of bytes out of a stream of chunks, without copying where one chunk has them all: what it hands out
+ * is valid until it is asked for more.
+ */
 
 export class ByteSource {
   readonly #chunks: AsyncIterator<Uint8Array>;
@@ -19,14 +22,14 @@ export class ByteSource {
     if (first === undefined || first.length === length) {
       return first ?? Buffer.alloc(0);
     }
-    const parts = [first];
+    const parts = [Buffer.from(first)];
     let have = first.length;
     while (have < length) {
       const more = await this.readSome(length - have);
       if (more === undefined) {
         break;
       }
-      parts.push(more);
+      parts.push(Buffer.from(more));
       have += more.length;
     }
     return Buffer.concat(parts);

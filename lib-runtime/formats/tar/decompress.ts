@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Layer blobs -> plain tar streams. The first bytes decide, not the media type: registries carry wrong ones. */
-import { Readable, pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { ContainerError } from '../../support/errors.ts';
 import { ByteSource } from './bytes.ts';
+import { OUTPUT, through } from './through.ts';
 import { decompressZstd } from './zstd.ts';
 
 export type LayerCompression = 'gzip' | 'zstd' | 'none';
 
-/** Output buffers of this size halve the rounds through the thread pool (performance.md 1.3). */
-const CHUNK = 1 << 20;
 const LONGEST_MAGIC = 6;
 
 /**
@@ -40,7 +38,7 @@ export function detectCompression(head: Uint8Array, mediaType?: string): LayerCo
 }
 
 /**
- * The plain tar stream of a layer blob.
+ * The plain tar stream of a layer blob. Each chunk is valid until the next one is asked for, as those of `stream` may be.
  * @throws (while read) ContainerError `truncated`, `corrupt`, `unsupported`; errors of `stream` pass unchanged.
  */
 export async function* decompressLayer(
@@ -57,30 +55,10 @@ export async function* decompressLayer(
     } else if (compression === 'zstd') {
       yield* decompressZstd(new ByteSource(whole));
     } else {
-      yield* decompressGzip(whole);
+      yield* through(createGunzip({ chunkSize: OUTPUT }), whole, gzipError);
     }
   } finally {
     await chunks.return?.();
-  }
-}
-
-async function* decompressGzip(whole: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  let failure: unknown;
-  async function* watched(): AsyncGenerator<Uint8Array> {
-    try {
-      yield* whole;
-    } catch (error) {
-      failure = error;
-      throw error;
-    }
-  }
-  const unpack = createGunzip({ chunkSize: CHUNK });
-  // The iteration below reports the error; pipeline only ties the two lifetimes together.
-  pipeline(Readable.from(watched(), { objectMode: false, highWaterMark: CHUNK }), unpack, () => undefined);
-  try {
-    yield* unpack as AsyncIterable<Buffer>;
-  } catch (error) {
-    throw failure ?? gzipError(error);
   }
 }
 
@@ -91,7 +69,8 @@ async function firstBytes(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array
     if (next.done === true) {
       break;
     }
-    head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
+    // A copy: the chunk is valid only until the next one is asked for.
+    head = Buffer.concat([head, next.value]);
   }
   return head;
 }

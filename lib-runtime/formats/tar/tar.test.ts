@@ -33,7 +33,7 @@ async function* chunks(data: Uint8Array, size = 1000): AsyncGenerator<Uint8Array
 async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   for await (const part of stream) {
-    parts.push(part);
+    parts.push(Buffer.from(part)); // valid until the next one is asked for
   }
   return Buffer.concat(parts);
 }

@@ -4,11 +4,11 @@
  * and takes a cut-off frame for a short one; zstd:chunked and pzstd layers have thousands of frames. So the frames are
  * told apart here (RFC 8878 section 3.1) and given to it one by one.
  */
-import { Readable, pipeline } from 'node:stream';
 import { promisify } from 'node:util';
 import { constants, createZstdDecompress, zstdDecompress } from 'node:zlib';
 import { ContainerError, errnoOf } from '../../support/errors.ts';
 import type { ByteSource } from './bytes.ts';
+import { OUTPUT, through } from './through.ts';
 
 const FRAME_MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a50;
@@ -17,7 +17,7 @@ const WINDOW_LOG = 27;
 /** A frame that is packed into less than SMALL and unpacks to less than SMALL_OUTPUT goes through in one call. */
 const SMALL = 256 << 10;
 const SMALL_OUTPUT = 8 << 20;
-const OPTIONS = { chunkSize: 1 << 20, params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG } };
+const OPTIONS = { chunkSize: OUTPUT, params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG } };
 
 const oneShot = promisify(zstdDecompress);
 
@@ -51,7 +51,7 @@ async function* decompressFrame(frame: AsyncGenerator<Buffer, void, undefined>):
     if (next.done === true) {
       ended = true;
     } else {
-      gathered.push(next.value);
+      gathered.push(Buffer.from(next.value));
       size += next.value.length;
     }
   }
@@ -65,24 +65,13 @@ async function* decompressFrame(frame: AsyncGenerator<Buffer, void, undefined>):
       }
     }
   }
-  let failure: unknown;
   async function* bytes(): AsyncGenerator<Buffer> {
     yield* gathered;
-    try {
-      yield* frame;
-    } catch (error) {
-      failure = error;
-      throw error;
-    }
+    yield* frame;
   }
-  const unpack = createZstdDecompress(OPTIONS);
-  // The iteration below reports the error; pipeline only ties the two lifetimes together.
-  pipeline(Readable.from(bytes(), { objectMode: false, highWaterMark: 1 << 20 }), unpack, () => undefined);
-  try {
-    yield* unpack as AsyncIterable<Buffer>;
-  } catch (error) {
-    throw failure ?? (errnoOf(error) === undefined ? zstdError('corrupt', error) : error);
-  }
+  yield* through(createZstdDecompress(OPTIONS), bytes(), error =>
+    errnoOf(error) === undefined ? zstdError('corrupt', error) : error
+  );
 }
 
 /** The bytes of one frame, its magic number incl.; ends where the frame does. */
