@@ -20,6 +20,8 @@ export interface IBlobSource {
   readonly digest: string;
   /** Nobody knows the digest of the content: what comes is not compared with it. */
   readonly unverified?: boolean;
+  /** False: the server is known to have no ranges, so they are not asked for. */
+  readonly ranges?: boolean;
   readonly size: number;
   readonly purpose: IPurpose;
   /** Asks for a range, or for the whole blob; only 200, 206 and 416 come back. @throws Failure otherwise */
@@ -125,6 +127,9 @@ class Download {
   async run(): Promise<void> {
     report(this.source, this.options, this.part.done.total);
     this.hasher.advance(this.part.done.prefix);
+    if (this.source.ranges === false) {
+      return this.plain();
+    }
     try {
       await this.ranged();
     } catch (error) {

@@ -69,7 +69,7 @@ describe('what there is', () => {
   });
 
   it('is told apart by ETag, time and size', () => {
-    const version = { size: 1, etag: undefined, modified: undefined, type: '', head: new Uint8Array() };
+    const version = { size: 1, ranges: true, etag: undefined, modified: undefined, type: '', head: new Uint8Array() };
     expect(versionName(version)).toBeUndefined();
     const names = [{ etag: '"a"' }, { etag: '"b"' }, { modified: 'x' }, { etag: '"a"', size: 2 }].map(more =>
       versionName({ ...version, ...more })
@@ -88,6 +88,12 @@ describe('a download', () => {
 
   it('takes one stream where it does not', async () => {
     expect(await open(serve({ ranges: false })).download(path, chunked)).toBe(digestOf(CONTENT));
+    await expectContent();
+    expect(server.seen.map(({ headers }) => headers.range)).toEqual(['bytes=0-511', undefined]);
+  });
+
+  it('takes files of servers that close each connection', async () => {
+    await open(serve({ close: true })).download(path, chunked);
     await expectContent();
   });
 

@@ -11,6 +11,7 @@ import type { Environment } from './credentials.ts';
 import { downloadTo } from './download.ts';
 import type { IDownloadOptions } from './download.ts';
 import { trustMore, useProxies } from './environment.ts';
+import { httpFetch } from './http-fetch.ts';
 import type { IPurpose } from './network-errors.ts';
 import { parseContentRange } from './ranges.ts';
 import type { IRange } from './ranges.ts';
@@ -19,7 +20,7 @@ import type { ITransportOptions } from './transport.ts';
 import { shownAddress } from './web-address.ts';
 import type { IWebAddress } from './web-address.ts';
 
-export interface IWebOptions extends Pick<ITransportOptions, 'fetch' | 'retry' | 'timeout'> {
+export interface IWebOptions extends Pick<ITransportOptions, 'retry' | 'timeout'> {
   /** A redirect may lead from HTTPS to plain HTTP (`--no-https`). */
   readonly plainHttp?: boolean;
   /** Default `process.env`. */
@@ -32,6 +33,8 @@ export interface IWebOptions extends Pick<ITransportOptions, 'fetch' | 'retry' |
 export interface IWebVersion {
   /** Bytes; undefined where the server does not say. */
   readonly size: number | undefined;
+  /** Parts of the file can be asked for. */
+  readonly ranges: boolean;
   readonly etag: string | undefined;
   /** Last-Modified as it came. */
   readonly modified: string | undefined;
@@ -62,14 +65,17 @@ export class WebFile {
 
   constructor({ url, authorization }: IWebAddress, options: IWebOptions = {}) {
     const env = options.env ?? process.env;
-    if (options.fetch === undefined) {
-      useProxies(env);
-    }
+    useProxies(env);
     const plainHttp = options.plainHttp ?? false;
     this.url = url;
     this.authorization = authorization;
     this.options = options;
-    this.transport = new Transport({ ...options, plainHttp, trustMore: host => trustMore(host, env) });
+    this.transport = new Transport({
+      fetch: httpFetch,
+      ...options,
+      plainHttp,
+      trustMore: host => trustMore(host, env)
+    });
     this.purpose = { host: new URL(url).host, image: shownAddress(url), what: 'the file', web: true, plainHttp };
   }
 
@@ -83,6 +89,7 @@ export class WebFile {
       const response = await this.answer({ range: `bytes=0-${HEAD - 1}` }, signal);
       const { headers } = response;
       const common = {
+        ranges: response.status !== 200,
         etag: headers.get('etag') ?? undefined,
         modified: headers.get('last-modified') ?? undefined,
         type: headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
@@ -133,6 +140,7 @@ export class WebFile {
         const source = {
           digest: await identity(this.url, version),
           unverified: true,
+          ranges: version.ranges,
           size,
           purpose: this.purpose,
           open: (range: IRange | undefined, stop: AbortSignal) => this.open({ ...version, size }, range, stop)
@@ -227,14 +235,13 @@ export class WebFile {
   }
 }
 
-/** Size of the whole file by an answer; undefined where it does not say, or tells of encoded bytes. */
+/** Size of the whole file by an answer; undefined where it does not say. */
 function sizeOf({ status, headers }: Response): number | undefined {
   if (status === 206) {
     return parseContentRange(headers.get('content-range'))?.size;
   }
   const length = headers.get('content-length');
-  const encoding = headers.get('content-encoding') ?? 'identity';
-  return length !== null && /^\d{1,15}$/.test(length) && encoding === 'identity' ? Number(length) : undefined;
+  return length !== null && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
 }
 
 /** RFC 9110 15.5.17: an unsatisfiable range is answered with the size after a star and a slash. */

@@ -19,6 +19,8 @@ export interface IServedFile {
   chunked?: boolean;
   /** Answers with this alone. */
   answer?: { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string };
+  /** Closes the connection behind the answer, as HTTP/1.0 does. */
+  close?: boolean;
   /** Destroys the connection after this many bytes of an answer, this many times. */
   cutAfter?: number;
   cuts?: number;
@@ -121,6 +123,7 @@ async function answer(
   const headers: Record<string, string> = {
     'content-type': file.type ?? 'application/octet-stream',
     ...(ranges && { 'accept-ranges': 'bytes' }),
+    ...(file.close && { connection: 'close' }),
     ...(etag !== '' && { etag }),
     ...(modified !== '' && { 'last-modified': modified })
   };
