@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ACTIONS } from '../lib-runtime/cli/action-words.ts';
+import { LEAN } from '../lib-runtime/cli/lean-memory.ts';
 import { CALLED_AS } from '../lib-runtime/cli/shim-scripts.ts';
 import { ROOT, SetupError } from './house.mjs';
 
@@ -30,7 +31,17 @@ if (enableCompileCache && cache && cache.startsWith('/')) {
   enableCompileCache(cache + '/nbcontainer/compile');
 }
 const words = process.argv.slice(process.argv[2] === ${JSON.stringify(CALLED_AS)} ? 4 : 2);
-if (${JSON.stringify(ACTIONS)}.includes(words.find(word => !word.startsWith('-')))) {
+const word = words.find(other => !other.startsWith('-'));
+if (${JSON.stringify(LEAN.words)}.includes(word) && process.env.${LEAN.mark} === undefined && process.execve) {
+  // As lean-memory.ts does, but before anything is loaded.
+  const [, script, ...rest] = process.argv;
+  process.execve(
+    process.execPath,
+    [process.execPath, ...${JSON.stringify(LEAN.flags)}, ...process.execArgv, script, ...rest],
+    { ...process.env, ...${JSON.stringify(LEAN.settings)} }
+  );
+}
+if (${JSON.stringify(ACTIONS)}.includes(word)) {
   require('./start.cjs');
 } else {
   import('./main.mjs');

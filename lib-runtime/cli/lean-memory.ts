@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * A conversion streams hundreds of megabytes through short-lived buffers. With the defaults of V8 and glibc most of the
- * process's memory is then slack: a young generation that grows with the rate of allocation, one malloc arena for each
- * thread, and blocks that are kept instead of given back. All three can be set only before a process starts.
+ * A conversion streams hundreds of megabytes through short-lived buffers. With the defaults of V8 and glibc a good part
+ * of the process's memory is then slack: a young generation that grows with the rate of allocation, and a malloc arena
+ * for each thread. Both can be set only before a process starts.
  */
 
 const MARK = 'MALLOC_ARENA_MAX';
-const SETTINGS: Readonly<Record<string, string>> = {
-  [MARK]: '1',
-  MALLOC_MMAP_THRESHOLD_: '131072',
-  MALLOC_TRIM_THRESHOLD_: '131072'
-};
+
+/** Words that are started with little slack; the bundle's entry reads it, to start anew before it loads anything. */
+export const LEAN = {
+  words: ['pull'],
+  mark: MARK,
+  settings: { [MARK]: '1' } as Readonly<Record<string, string>>,
+  flags: ['--max-semi-space-size=2']
+} as const;
 
 /**
  * Starts this command line anew in the same process (execve: same pid, terminal and streams) with little slack. Does
- * nothing the second time, where the caller set these variables, and on a Node without execve (before 23.11).
+ * nothing the second time, where the caller set the variable, and on a Node without execve (before 23.11).
  */
 export function restartLean(): void {
   const restart = process.execve as typeof process.execve | undefined;
@@ -22,9 +25,9 @@ export function restartLean(): void {
   if (process.env[MARK] !== undefined || restart === undefined || script === undefined) {
     return;
   }
-  const flags = ['--max-semi-space-size=2', ...process.execArgv];
+  const flags = [...LEAN.flags, ...process.execArgv];
   restart.call(process, process.execPath, [process.execPath, ...flags, script, ...words], {
     ...process.env,
-    ...SETTINGS
+    ...LEAN.settings
   });
 }
