@@ -12,8 +12,10 @@ import { splitCertificates } from './environment.ts';
 it('goes through HTTP_PROXY but not for hosts of NO_PROXY', async () => {
   const seen: string[] = [];
   const server = createServer((request, response) => {
-    seen.push(`direct ${request.url ?? ''}`);
-    response.writeHead(404).end();
+    // A proxy is asked for whole addresses (RFC 9112 3.2.2), a server for paths.
+    const proxied = request.url?.startsWith('http://');
+    seen.push(`${proxied ? 'proxied' : 'direct'} ${request.url ?? ''}`);
+    response.writeHead(proxied ? 502 : 404).end();
   });
   server.on('connect', (request, socket) => {
     seen.push(`proxied ${request.url ?? ''}`);
@@ -25,15 +27,20 @@ it('goes through HTTP_PROXY but not for hosts of NO_PROXY', async () => {
   const program = `
     import { RegistryClient } from ${JSON.stringify(join(import.meta.dirname, 'client.ts'))};
     import { parseReference } from ${JSON.stringify(join(import.meta.dirname, 'reference.ts'))};
-    const env = { HTTP_PROXY: 'http://${host}', NO_PROXY: '127.0.0.1' };
+    const env = { HTTP_PROXY: 'http://${host}', HTTPS_PROXY: 'http://${host}', NO_PROXY: '127.0.0.1' };
     const client = new RegistryClient({ plainHttp: true, env, retry: { attempts: 1 } });
-    for (const name of ['registry.test/a/b:1', '${host}/a/b:1']) {
-      await client.getManifest(parseReference(name), { machine: 'x86_64' }).catch(error => console.log(error.code));
+    const secure = new RegistryClient({ env, retry: { attempts: 1 } });
+    for (const [from, name] of [[client, 'registry.test/a/b:1'], [secure, 'registry.test/a/b:1'], [client, '${host}/a/b:1']]) {
+      await from.getManifest(parseReference(name), { machine: 'x86_64' }).catch(error => console.log(error.code));
     }`;
   try {
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
-    expect(seen).toEqual(['proxied registry.test:80', 'direct /v2/a/b/manifests/1']);
-    expect(stdout).toBe('network\nnot-found\n');
+    expect(seen).toEqual([
+      'proxied http://registry.test/v2/a/b/manifests/1',
+      'proxied registry.test:443',
+      'direct /v2/a/b/manifests/1'
+    ]);
+    expect(stdout).toBe('network\nnetwork\nnot-found\n');
   } finally {
     server.close();
     server.closeAllConnections();

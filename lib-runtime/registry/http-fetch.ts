@@ -13,7 +13,7 @@ import type { ReadableStream as NodeStream } from 'node:stream/web';
 const NO_BODY = [204, 205, 304];
 
 /**
- * As much of fetch as registry/transport.ts uses: method, headers, signal; redirects are never followed, an encoded
+ * As much of fetch as registry/transport.ts uses: method, headers, a body that is text, signal; redirects are never followed, an encoded
  * body stays encoded. Proxies and authorities of certificates are those of the process, see environment.ts.
  */
 export const httpFetch: typeof fetch = (input, init = {}) =>
@@ -45,5 +45,5 @@ export const httpFetch: typeof fetch = (input, init = {}) =>
       const body = Readable.toWeb(message) as NodeStream<Uint8Array> as unknown as ReadableStream<Uint8Array>;
       resolve(new Response(body, { status, headers }));
     });
-    request.end();
+    request.end(typeof init.body === 'string' ? init.body : undefined);
   });

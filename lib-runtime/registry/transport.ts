@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** HTTP to registries: time limits, retries with backoff, redirects followed by hand. Built on Node's fetch. */
+/** HTTP to registries: time limits, retries with backoff, redirects followed by hand. Built on node:http. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ContainerError } from '../support/errors.ts';
+import { httpFetch } from './http-fetch.ts';
 import { isCertificateError, networkFailure, retryAfter, statusFailure } from './network-errors.ts';
 import type { INetworkFailure, IPurpose } from './network-errors.ts';
 
@@ -56,7 +57,7 @@ export class Transport {
   private readonly trustMore: (host: string) => Promise<boolean>;
 
   constructor(options: ITransportOptions) {
-    this.fetch = options.fetch ?? globalThis.fetch;
+    this.fetch = options.fetch ?? httpFetch;
     this.retry = { ...DEFAULT_RETRY, ...options.retry };
     this.timeout = options.timeout ?? 60_000;
     this.plainHttp = options.plainHttp ?? false;

@@ -11,7 +11,6 @@ import type { Environment } from './credentials.ts';
 import { downloadTo } from './download.ts';
 import type { IDownloadOptions } from './download.ts';
 import { trustMore, useProxies } from './environment.ts';
-import { httpFetch } from './http-fetch.ts';
 import type { IPurpose } from './network-errors.ts';
 import { parseContentRange } from './ranges.ts';
 import type { IRange } from './ranges.ts';
@@ -71,7 +70,6 @@ export class WebFile {
     this.authorization = authorization;
     this.options = options;
     this.transport = new Transport({
-      fetch: httpFetch,
       ...options,
       plainHttp,
       trustMore: host => trustMore(host, env)
