@@ -44,6 +44,13 @@ describe('deniedBy', () => {
     ['a pod with masked /proc', 'fresh-procfs', machine({ 'fresh-procfs': 'EPERM' }, 1000), around(), 'masked /proc'],
     ['no device', 'fuse-device', machine({ 'fuse-device': 'ENOENT' }, 0), around(), 'no such device'],
     ['a device group', 'fuse-device', machine({ 'fuse-device': 'EPERM' }, 0), around(), 'device control group'],
+    [
+      'root of a user namespace',
+      'loop-device',
+      machine({ 'loop-device': 'EPERM' }, 0),
+      around(),
+      'user namespace, or device control group'
+    ],
     ['a node of root', 'loop-device', machine({ 'loop-device': 'EACCES' }, 1000), around(), 'file permissions'],
     [
       'a node of root',

@@ -87,7 +87,7 @@ function byPermission(probe: ProbeName, machine: Machine, around: Surroundings):
     return 'masked /proc';
   }
   if (DEVICES.has(probe)) {
-    return 'device control group';
+    return probe === 'loop-device' ? 'user namespace, or device control group' : 'device control group';
   }
   if (probe === 'ptrace' && Number(around.settings['kernel.yama.ptrace_scope'] ?? '0') >= 2) {
     return setting('kernel.yama.ptrace_scope', around);

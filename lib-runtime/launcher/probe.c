@@ -212,7 +212,12 @@ static int probe_loop(void) {
         return errno;
     }
     snprintf(path, sizeof path, "/dev/loop%d", number);
-    return open(path, O_RDONLY | O_CLOEXEC) < 0 ? errno : 0;
+    if (open(path, O_RDONLY | O_CLOEXEC) < 0) {
+        return errno;
+    }
+    // Root of a user namespace may open it and mount nothing from it; the device is free, so real root gets another errno.
+    int denied = geteuid() == 0 && probe_mounts() == 0 && mount(path, place(), "squashfs", MS_RDONLY, NULL) < 0 ? errno : 0;
+    return denied == EPERM || denied == ENODEV ? denied : 0;
 }
 
 static int probe_ptrace(void) {

@@ -39,6 +39,17 @@ describe.runIf(standInsWork())('the probe', () => {
     expect(facts.platform).toBe('generic');
   });
 
+  it('finds that root of a user namespace can open a loop device and mount nothing from it', async () => {
+    const launcher = freshLauncher();
+    const loop = async (...before: string[]): Promise<string | undefined> => {
+      const { stdout } = await runOnStandIn('vm-root', [...before, launcher, 'probe']);
+      return /^loop-device (\w+)$/m.exec(stdout)?.[1];
+    };
+    // What a machine without loop devices says is the same for both.
+    const real = await loop();
+    expect(await loop('unshare', '--user', '--map-root-user')).toBe(real === 'ok' ? 'EPERM' : real);
+  });
+
   it('finds mounts of procfs, and only those, denied on colab', async () => {
     const facts = await factsOn('colab');
     const denied = { 'bind-procfs': 'EACCES', 'fresh-procfs': 'EACCES', 'loop-device': 'ENOENT' };
