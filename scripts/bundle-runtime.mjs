@@ -85,7 +85,7 @@ function copyTerminals() {
 }
 
 /** Packages that a start rarely needs: in files of their own, for Node reads and looks through all of a file. */
-const APART = ['cli-progress', 'yaml', 'zod'];
+const APART = ['cli-progress', 'smol-toml', 'yaml', 'zod'];
 const apartName = name => `package-${name}`;
 const apart = {
   name: 'apart',
