@@ -6,15 +6,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SifWriter } from '../../lib-runtime/formats/sif/writer.ts';
 import { type IOutcome, type IWorkplace, MAIN, makeWorkplace, mountPoints, runProgram } from '../support/cli.ts';
 import { writeOciLayout } from '../support/oci-layout.ts';
+import { pushArtifact } from '../support/oras.ts';
 import { type ITestRegistry, startRegistry } from '../support/registry.ts';
+import { type IServedFile, type ITestWebServer, startWebServer } from '../support/web-server.ts';
 
 let work: IWorkplace;
 let registry: ITestRegistry;
 let locked: ITestRegistry;
+let web: ITestWebServer;
 
 beforeAll(async () => {
   work = await makeWorkplace();
   registry = await startRegistry();
+  web = await startWebServer();
   locked = await startRegistry({ htpasswd: { username: 'ada', password: 'secret-word' } });
   const layout = join(work.directory, 'layout');
   await writeOciLayout(layout, {
@@ -27,6 +31,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await registry?.stop();
   await locked?.stop();
+  await web?.stop();
   await work?.dispose();
 });
 
@@ -128,6 +133,79 @@ describe('pull', () => {
     const outcome = await work.nbcontainer(['pul', 'docker://x']);
     expect(outcome.status).toBe(1);
     expect(outcome.stderr).toContain('Did you mean pull?');
+  });
+});
+
+/** Begins as a SIF and has no more of one. */
+const SIF_START = Buffer.concat([
+  Buffer.from('#!/usr/bin/env run-singularity\n\0SIF_MAGIC\x0001\0', 'latin1'),
+  Buffer.alloc(700_000)
+]);
+
+describe('pull of a file', () => {
+  it.each<[string, Partial<IServedFile> | undefined, readonly (string | RegExp)[]]>([
+    ['that is not there', undefined, ['has no file', '404']],
+    ['that may not be read', { login: 'ada:word' }, ['does not let you read', '401', 'NAME:PASSWORD']],
+    [
+      'of a server that fails',
+      { answer: { status: 500, headers: { 'retry-after': '120' } } },
+      ['did not deliver', '500']
+    ],
+    [
+      'that is a web page',
+      { content: Buffer.from('<html>Log in</html>'), type: 'text/html' },
+      ['is no image', 'web page']
+    ],
+    ['that is empty', { content: Buffer.alloc(0) }, ['is no image', 'empty']],
+    ['that redirects in circles', { answer: { status: 302, headers: { location: '/image.sif' } } }, ['in circles']],
+    ['that ends early', { content: SIF_START.subarray(0, 2000) }, ['image.sif']],
+    ['that is damaged', { content: SIF_START }, ['image.sif']],
+    ['that is damaged, without ranges', { content: SIF_START, ranges: false }, ['image.sif']]
+  ])('%s', async (_name, file, words) => {
+    web.files.delete('/image.sif');
+    if (file) {
+      web.files.set('/image.sif', { content: SIF_START, ...file });
+    }
+    const outcome = await pull(`${web.origin}/image.sif?signature=secret`);
+    expectFatal(outcome, ...words);
+    expect(outcome.stderr).not.toMatch(/secret|blobs/);
+    expectFatal(await nothingLeft(() => work.nbcontainer(['exec', `${web.origin}/image.sif`, 'true'])), ...words);
+  });
+
+  it.each([
+    ['whose size is known', {}, /free/],
+    ['whose size is not', { ranges: false, chunked: true }, /ENOSPC/]
+  ])('stops at a full disk and leaves it empty: one %s', async (_name, file, words) => {
+    web.files.set('/large.sif', { content: SIF_START, ...file });
+    const disk = join(work.directory, `disk-${Object.keys(file).length}`);
+    await mkdir(disk);
+    const program = [
+      'mount -t tmpfs -o size=400k tmpfs "$1" && cd "$1" && shift',
+      'NBCONTAINER_HOME=$PWD/store "$@" 2>&1; status=$?',
+      'find . -type f -size +4k; exit $status'
+    ].join('\n');
+    const command = [process.execPath, MAIN, 'pull', `${web.origin}/large.sif`];
+    const outcome = await runProgram('unshare', ['-m', 'sh', '-c', program, 'sh', disk, ...command]);
+    expectFatal({ ...outcome, stderr: outcome.stdout }, words);
+    expect(outcome.stdout).not.toMatch(/^\.\//m);
+  });
+
+  it('that a registry has damaged', async () => {
+    const { layers } = await pushArtifact(registry.host, 'bad/artifact', '1', { files: [{ content: SIF_START }] });
+    const digest = layers[0]?.replace('sha256:', '') ?? '';
+    const file = join(registry.storage, 'docker/registry/v2/blobs/sha256', digest.slice(0, 2), digest, 'data');
+    const bytes = await readFile(file);
+    bytes.writeUInt8(1, 600_000);
+    await writeFile(file, bytes);
+    expectFatal(await pull(`oras://${registry.host}/bad/artifact:1`), 'digest');
+  });
+
+  it.each([
+    ['library://lab/tools/box', 'docker://'],
+    ['https://', 'https://HOST'],
+    ['oras:lab/box', 'oras://']
+  ])('says what to write for %s', async (image, fix) => {
+    expectFatal(await pull(image), fix);
   });
 });
 
