@@ -36,7 +36,18 @@ static char **take_texts(char ***at, size_t *count) {
     return texts;
 }
 
+// Node writes to pipes without blocking, and pipes are shared with the container and everybody else.
+static void let_stdio_block(void) {
+    for (int fd = 0; fd < 3; fd++) {
+        int flags = fcntl(fd, F_GETFL);
+        if (flags >= 0 && (flags & O_NONBLOCK) != 0) {
+            fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+        }
+    }
+}
+
 int take_over(struct handover *handover) {
+    let_stdio_block();
     for (char **variable = environ; *variable != NULL; variable++) {
         char *text = strchr(*variable, '=');
         if (text == NULL) {

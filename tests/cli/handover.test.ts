@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The command line becomes the launcher: what a caller can see of that, and what must not change by it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -98,6 +98,24 @@ describe.runIf(asRoot)('a command line with a container', () => {
       env: { NBCONTAINER_LAUNCH: 'spawn' }
     });
     expect(inside.status).toBe(1);
+  });
+
+  it('gives the container pipes that block, whatever Node did to write a message', async () => {
+    const words = [
+      'exec',
+      '--net',
+      image,
+      'sh',
+      '-c',
+      'grep -h flags /proc/self/fdinfo/0 /proc/self/fdinfo/1; grep flags /proc/self/fdinfo/2'
+    ];
+    const { stdout, stderr } = await place.nbcontainer(words);
+    expect(stderr).toContain('--net has no effect');
+    const flags = stdout
+      .trim()
+      .split('\n')
+      .map(line => parseInt(line.replace(/\D/g, ''), 8));
+    expect(flags.map(value => value & constants.O_NONBLOCK)).toEqual([0, 0, 0]);
   });
 
   it('starts a launcher beside itself for what is too large to be handed over', async () => {
