@@ -14,13 +14,18 @@ _HUB_ALIASES = ("index.docker.io", "registry-1.docker.io")
 #: Of a request that starts something: the keys that name an image.
 _IMAGE_KEYS = ("source", "image")
 
+#: An address that every reader splits alike: no user, no backslash, nothing that climbs up or is written in hex.
+_PLAIN_ADDRESS = re.compile(
+    r"//([A-Za-z0-9.-]+(?::[0-9]+)?)(?!.*/\.\.?(?:[/?]|$))/([A-Za-z0-9._~:@+=,/-]*)(?:\?[!-~]*)?"
+)
+
 SHELLS_OFF = "shells in containers are switched off on this server"
 
 
 def registry_name(image: str) -> str | None:
     """``docker.io/library/alpine`` for ``docker://alpine:3``, as lib-runtime/registry/reference.ts reads it.
 
-    None for what lies on this machine; for a scheme that is not known here, all of the text.
+    Host and path for an address of the web. None for what lies on this machine; for a scheme that is not known here, all of the text.
     """
     match = re.match(r"([A-Za-z][A-Za-z0-9+-]*):(.*)", image, re.DOTALL)
     scheme, rest = (match[1].lower(), match[2]) if match else ("", image)
@@ -33,6 +38,9 @@ def registry_name(image: str) -> str | None:
             head = _HUB
         path = path.split(":", 1)[0]
         return f"{head}/library/{path}" if head == _HUB and "/" not in path else f"{head}/{path}"
+    if scheme in ("http", "https"):
+        address = _PLAIN_ADDRESS.fullmatch(rest)
+        return f"{address[1].lower()}/{address[2]}" if address else image
     if scheme in ("oci", "oci-archive", "file") or not rest.startswith("//"):
         return None
     return image
