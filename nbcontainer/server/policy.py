@@ -25,7 +25,8 @@ SHELLS_OFF = "shells in containers are switched off on this server"
 def registry_name(image: str) -> str | None:
     """``docker.io/library/alpine`` for ``docker://alpine:3``, as lib-runtime/registry/reference.ts reads it.
 
-    Host and path for an address of the web. None for what lies on this machine; for a scheme that is not known here, all of the text.
+    Host and path for an address of the web. None for what lies on this machine; for a scheme that is not known here,
+    all of the text.
     """
     match = re.match(r"([A-Za-z][A-Za-z0-9+-]*):(.*)", image, re.DOTALL)
     scheme, rest = (match[1].lower(), match[2]) if match else ("", image)
