@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,8 +47,19 @@ static void let_stdio_block(void) {
     }
 }
 
+// Node raises its soft limit on open files to the hard one; programs that close all that there may be then take long.
+// Our parent, who started the caller, has it as it was.
+static void restore_file_limit(void) {
+    struct rlimit own, theirs;
+    if (getrlimit(RLIMIT_NOFILE, &own) == 0 && prlimit(getppid(), RLIMIT_NOFILE, NULL, &theirs) == 0 &&
+        theirs.rlim_max == own.rlim_max && theirs.rlim_cur < own.rlim_cur) {
+        setrlimit(RLIMIT_NOFILE, &theirs);
+    }
+}
+
 int take_over(struct handover *handover) {
     let_stdio_block();
+    restore_file_limit();
     for (char **variable = environ; *variable != NULL; variable++) {
         char *text = strchr(*variable, '=');
         if (text == NULL) {

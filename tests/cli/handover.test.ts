@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { handOverStrings } from '../../lib-runtime/engines/handover.ts';
-import { type IWorkplace, MAIN, makeWorkplace } from '../support/cli.ts';
+import { type IWorkplace, MAIN, makeWorkplace, runProgram } from '../support/cli.ts';
 import { testImages } from '../support/images.ts';
 
 const asRoot = process.getuid?.() === 0;
@@ -116,6 +116,24 @@ describe.runIf(asRoot)('a command line with a container', () => {
       .split('\n')
       .map(line => parseInt(line.replace(/\D/g, ''), 8));
     expect(flags.map(value => value & constants.O_NONBLOCK)).toEqual([0, 0, 0]);
+  });
+
+  it('gives the container the limit on open files that the caller has, which Node raises for itself', async () => {
+    const words = [
+      '-c',
+      'ulimit -Sn 256; "$@"; exit',
+      'sh',
+      process.execPath,
+      '--',
+      MAIN,
+      'exec',
+      image,
+      'sh',
+      '-c',
+      'ulimit -Sn'
+    ];
+    const { stdout } = await runProgram('sh', words, { cwd: place.cwd, env: { NBCONTAINER_HOME: place.home } });
+    expect(stdout).toBe('256\n');
   });
 
   it('starts a launcher beside itself for what is too large to be handed over', async () => {
