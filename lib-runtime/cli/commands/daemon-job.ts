@@ -9,7 +9,7 @@ import { pullImage, pullIntoStore } from '../../images/pull.ts';
 import { openStore } from '../../store/store.ts';
 import { ContainerError } from '../../support/errors.ts';
 import type { ProgressListener } from '../../support/progress.ts';
-import { formatBytes, info } from '../output.ts';
+import { formatBytes, info, warn } from '../output.ts';
 
 /** Progress goes out at most this often, in milliseconds; the last word of a phase always does. */
 const INTERVAL = 100;
@@ -44,6 +44,7 @@ export async function daemonJobCommand(
     store: await openStore(),
     plainHttp: job.plainHttp === true,
     onProgress,
+    onNotice: warn,
     signal: abort.signal
   };
   const image =
