@@ -8,9 +8,10 @@ import { defaultSifName, formatReference, type IReference } from '../registry/re
 import type { Store } from '../store/store.ts';
 import { asContainerError, ContainerError, printable } from '../support/errors.ts';
 import { throwIfCancelled } from './cancel.ts';
+import { GrowingBlob } from './growing-blob.ts';
 import {
   checkLayers,
-  layerInFile,
+  layerInBlob,
   originOf,
   type IFetchedLayers,
   type IFetchOptions,
@@ -103,7 +104,7 @@ class Downloads implements IFetchedLayers {
   readonly #store: Store;
   readonly #options: IFetchOptions;
   readonly #stop = new AbortController();
-  readonly #blobs = new Map<string, Promise<FileHandle>>();
+  readonly #blobs = new Map<string, GrowingBlob>();
   readonly #done = new Map<string, number>();
   readonly #total: number;
   #free = BLOBS_AT_ONCE;
@@ -122,24 +123,17 @@ class Downloads implements IFetchedLayers {
     this.#options = options;
     // The topmost layer is read first.
     for (const descriptor of [...descriptors].reverse()) {
-      if (!this.#blobs.has(descriptor.digest)) {
-        const blob = this.#fetch(descriptor);
-        // Its reader reports the failure, perhaps much later or, after another failure, never.
-        blob.catch(() => undefined);
-        this.#blobs.set(descriptor.digest, blob);
-      }
+      this.#blob(descriptor);
     }
     const sizes = new Map(descriptors.map(({ digest, size }) => [digest, size]));
     this.#total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-    this.layers = descriptors.map(descriptor =>
-      layerInFile(descriptor, () => this.#blobs.get(descriptor.digest) ?? this.#fetch(descriptor), { verify: false })
-    );
+    this.layers = descriptors.map(descriptor => layerInBlob(descriptor, this.#blob(descriptor)));
   }
 
   async close(remove: boolean): Promise<void> {
     this.#stop.abort();
     for (const [digest, blob] of this.#blobs) {
-      const file = await blob.catch(() => undefined);
+      const file = await blob.finished.catch(() => undefined);
       await file?.close();
       if (remove && file) {
         // Under the lock: another pull that has just found the blob opens it first.
@@ -148,7 +142,19 @@ class Downloads implements IFetchedLayers {
     }
   }
 
-  async #fetch(descriptor: IDescriptor): Promise<FileHandle> {
+  #blob(descriptor: IDescriptor): GrowingBlob {
+    const { digest } = descriptor;
+    const known = this.#blobs.get(digest);
+    if (known) {
+      return known;
+    }
+    const part = `${this.#store.blobPath(digest)}.part`;
+    const blob = new GrowingBlob(part, grown => this.#fetch(descriptor, grown));
+    this.#blobs.set(digest, blob);
+    return blob;
+  }
+
+  async #fetch(descriptor: IDescriptor, onGrowth: (bytes: number) => void): Promise<FileHandle> {
     const signal = AbortSignal.any([this.#options.signal, this.#stop.signal]);
     await this.#acquire();
     try {
@@ -161,6 +167,7 @@ class Downloads implements IFetchedLayers {
           const onProgress = this.#options.onProgress && this.#progress(digest);
           await this.#client.downloadBlob(this.#reference, descriptor, path, {
             signal,
+            onGrowth,
             ...(onProgress && { onProgress })
           });
           return open(path, 'r');

@@ -10,6 +10,7 @@ import { readTar } from '../formats/tar/reader.ts';
 import { ContainerError, printable } from '../support/errors.ts';
 import type { ProgressListener } from '../support/progress.ts';
 import type { IOrigin } from './convention.ts';
+import { readChunks, type GrowingBlob } from './growing-blob.ts';
 import type { ILayer, ILayerEntry } from './layer.ts';
 import { asOciConfig } from './oci-config.ts';
 
@@ -42,8 +43,6 @@ export interface IFetchedLayers {
   close(remove: boolean): Promise<void>;
 }
 
-const READ_SIZE = 1 << 20;
-
 /** A layer in an open file that someone else may remove meanwhile. `blob` waits for it. */
 export function layerInFile(
   descriptor: IDescriptor,
@@ -55,10 +54,21 @@ export function layerInFile(
   return {
     label,
     async *open(): AsyncGenerator<ILayerEntry, void, undefined> {
-      const file = await blob();
-      const bytes = file.createReadStream({ start: 0, autoClose: false, highWaterMark: READ_SIZE });
+      const bytes = readChunks(await blob());
       const checked = verified ? bytes : verifying(bytes, descriptor, () => (verified = true));
       yield* readTar(decompressLayer(checked, descriptor.mediaType));
+    }
+  };
+}
+
+/** A layer that is read while it comes in. */
+export function layerInBlob({ digest, mediaType }: IDescriptor, blob: GrowingBlob): ILayer {
+  return {
+    label: digest.slice(digest.indexOf(':') + 1).slice(0, 12),
+    async *open(): AsyncGenerator<ILayerEntry, void, undefined> {
+      yield* readTar(decompressLayer(blob, mediaType));
+      // What follows the end of the archive was perhaps not read, but belongs to the digest.
+      await blob.finished;
     }
   };
 }

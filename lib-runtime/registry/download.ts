@@ -30,6 +30,11 @@ export interface IBlobSource {
 
 export interface IDownloadOptions {
   readonly onProgress?: ProgressListener;
+  /**
+   * Told how many bytes from the start lie in `path.part`, unchecked, for those who cannot wait. Not told when an earlier
+   * process has fetched some of them: they may turn out wrong, and are then fetched again.
+   */
+  readonly onGrowth?: (bytes: number) => void;
   readonly signal?: AbortSignal;
   /** Requests side by side for this blob; default 6. */
   readonly connections?: number;
@@ -265,6 +270,9 @@ class Download {
       await writeAll(this.part, chunks, start);
       await this.part.record({ start, end: position });
       this.hasher.advance(this.part.done.prefix);
+      if (this.part.resumed === 0) {
+        this.options.onGrowth?.(this.part.done.prefix);
+      }
       report(this.source, this.options, this.part.done.total);
       return position;
     };
