@@ -250,6 +250,18 @@ describe('a SIF in a registry (ORAS)', () => {
     expect(readdirSync(join(work, 'home/blobs/sha256'))).toEqual([]);
   });
 
+  it('is fetched once for all its tags', async () => {
+    const content = Buffer.concat([sif, Buffer.from('tags')]);
+    const { layers } = await pushArtifact(registry.host, 'test/tags', '1', { files: [{ content }] });
+    await pushArtifact(registry.host, 'test/tags', '2', { files: [{ content }] });
+    const first = await pullIntoStore(`oras://${registry.host}/test/tags:1`, request());
+    const hex = layers[0]?.slice('sha256:'.length) ?? '';
+    rmSync(join(registry.storage, 'docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data'));
+    const second = await pullIntoStore(`docker://${registry.host}/test/tags:2`, request());
+    expect([second.path, second.key]).toEqual([first.path, first.key]);
+    expect(await store.images()).toHaveLength(2);
+  });
+
   it('follows a tag that has moved', async () => {
     const source = `oras://${registry.host}/test/moving:latest`;
     await pushArtifact(registry.host, 'test/moving', 'latest', { files: [{ content: sif }] });

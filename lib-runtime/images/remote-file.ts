@@ -59,7 +59,7 @@ export async function keepFile(
   );
 }
 
-/** This very version, fetched before: the file is shared, nothing is fetched. */
+/** This very version, fetched before, or the same content under another name: nothing is fetched. */
 async function reuse(
   remote: IRemoteFile,
   { store, force: overwrite = false, signal }: IKeepRequest,
@@ -72,12 +72,19 @@ async function reuse(
     manifestDigest === undefined
       ? version !== undefined && known?.version === version
       : known?.manifestDigest === manifestDigest;
+  const share = async (path: string): Promise<void> =>
+    output === undefined ? undefined : shareFile(path, output, { overwrite, ...(signal && { signal }) });
   if (known === undefined || !same) {
-    return undefined;
+    // The digest of an address is never one of a content.
+    const key = keyOfDigest(remote.digest);
+    const path = store.imagePath(key);
+    if (!(await store.images()).some(image => image.path === path)) {
+      return undefined;
+    }
+    await share(path);
+    return store.putReference({ reference: remote.name, key, ...(manifestDigest && { manifestDigest }), path });
   }
-  if (output !== undefined) {
-    await shareFile(known.path, output, { overwrite, ...(signal && { signal }) });
-  }
+  await share(known.path);
   return known;
 }
 
