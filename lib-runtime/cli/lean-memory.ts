@@ -2,7 +2,8 @@
 /**
  * A conversion streams hundreds of megabytes through short-lived buffers. With the defaults of V8 and glibc a good part
  * of the process's memory is then slack: a young generation that grows with the rate of allocation, and a malloc arena
- * for each thread. Both can be set only before a process starts.
+ * for each thread. On the other hand the old generation, a few megabytes that live to the end, would be gone through each
+ * time that some buffers have come together. All of it can be set only before a process starts.
  */
 
 const MARK = 'MALLOC_ARENA_MAX';
@@ -12,7 +13,7 @@ export const LEAN = {
   words: ['pull'],
   mark: MARK,
   settings: { [MARK]: '1' } as Readonly<Record<string, string>>,
-  flags: ['--max-semi-space-size=2']
+  flags: ['--max-semi-space-size=2', '--initial-old-space-size=64']
 } as const;
 
 /**
