@@ -74,7 +74,7 @@ async function expectWhole(): Promise<void> {
 describe('a whole download', () => {
   it('uses several connections and tells its progress', async () => {
     const progress: number[] = [];
-    await download({ bytesPerSecond: 16 * MIB }, { onProgress: ({ done }) => progress.push(done), connections: 4 });
+    await download({ bytesPerSecond: 6 * MIB }, { onProgress: ({ done }) => progress.push(done), connections: 4 });
     await expectWhole();
     expect(proxy.peak()).toBe(4);
     expect(proxy.blobBytes()).toBe(blob.size);
