@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { constants, deflateSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createCompressor } from './compress.ts';
-import { deflateEncoder, zstdEncoder, type IEncoder } from './encoder.ts';
+import { DEFLATE_MEMORY, deflateEncoder, zstdEncoder, type IEncoder } from './encoder.ts';
 
 const LEVEL = 3;
 const PARAMS = { [constants.ZSTD_c_compressionLevel]: LEVEL };
@@ -13,7 +13,10 @@ const KINDS = {
     make: () => zstdEncoder(PARAMS),
     once: (data: Buffer) => zstdCompressSync(data, { params: PARAMS, pledgedSrcSize: data.length })
   },
-  gzip: { make: () => deflateEncoder(LEVEL), once: (data: Buffer) => deflateSync(data, { level: LEVEL }) }
+  gzip: {
+    make: () => deflateEncoder(LEVEL),
+    once: (data: Buffer) => deflateSync(data, { level: LEVEL, memLevel: DEFLATE_MEMORY })
+  }
 } as const;
 
 /** Bytes that do not compress, the same ones in every run. */
