@@ -4,7 +4,7 @@
  * namespace of the test, so that the machine's own `/` is never touched.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -141,6 +141,14 @@ const appTree = (name: string, entries: Parameters<typeof tree>[1] = {}): string
 };
 
 // Root alone can bind over the host's directories without a user namespace, which is what this is about.
+function hasEnded(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return true;
+  }
+}
+
 describe.skipIf(!IS_ROOT)('in-place root', () => {
   it('binds the image over the host and leaves the host as it was', async () => {
     const app = appTree('one', {
@@ -264,6 +272,8 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
         process.kill(pid, 'SIGKILL');
       });
       await running;
+      // Their locks go with them, which may be a moment after their streams.
+      await eventually(() => own.every(hasEnded), 'their end');
     };
     await killed();
     expect(made()).toEqual(['app']);

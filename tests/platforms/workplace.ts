@@ -60,7 +60,9 @@ export async function makePlatformWorkplace(): Promise<IPlatformWorkplace> {
     '  [ $NAME = vm-root ] || find /tmp /var/tmp /dev/shm "$HOME" -path "$SCRATCH" -prune -o ' +
       `-path ${quote(REPOSITORY)} -prune -o -print 2>/dev/null |`,
     '    grep -v -x -E "/tmp|/tmp/nbcontainer-[0-9]+(/(probes-.*|said.json|images(/[0-9a-f]+[.]json)?|ledger|ledger/lock|stage))?" | sort; }',
-    'same() { [ "$(left)" = "$before" ] || { echo "left behind:"; diff <(echo "$before") <(left); }; }',
+    // What was killed takes a moment to end.
+    'same() { for i in $(seq 100); do after=$(left); [ "$after" != "$before" ] || return 0; sleep 0.05; done',
+    '  echo "left behind:"; diff <(echo "$before") <(echo "$after"); }',
     // Waits until a command succeeds, 20 s at most.
     'until_true() { for i in $(seq 200); do if eval "$1" 2>/dev/null; then return 0; fi; sleep 0.05; done; echo "never: $1"; return 1; }'
   ].join('\n');
