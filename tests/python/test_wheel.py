@@ -32,7 +32,9 @@ def test_the_manifest_names_every_file_and_its_hash() -> None:
         if path.is_file() and path.name != "manifest.json" and path.suffix != ".stamp"
     }
     assert manifest == {"algorithm": "sha256", "files": files}
-    assert {"nbcontainer.cjs", "start.cjs", "main.mjs", "THIRD_PARTY_LICENSES.txt", *LAUNCHERS, *TERMINALS} <= set(files)
+    assert {"nbcontainer.cjs", "start.cjs", "main.mjs", "THIRD_PARTY_LICENSES.txt", *LAUNCHERS, *TERMINALS} <= set(
+        files
+    )
 
 
 @pytest.mark.parametrize(("machine", "number"), [("x86_64", 62), ("aarch64", 183)])
