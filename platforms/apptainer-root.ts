@@ -65,7 +65,10 @@ export async function apptainerRoot(): Promise<string> {
     ...LEFT_OUT.map(glob => `--dpkgopt=path-exclude=${glob}`)
   ];
   try {
-    await run('mmdebstrap', [
+    // In a mount namespace of its own: its /proc below /tmp would be seen by every stand-in that starts meanwhile.
+    await run('unshare', [
+      '--mount',
+      'mmdebstrap',
       '--quiet',
       '--mode=root',
       '--variant=apt',

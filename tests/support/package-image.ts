@@ -126,7 +126,10 @@ async function make(suite: string, temporary: string): Promise<void> {
   const script = join(temporary, 'setup');
   const tar = join(temporary, 'root.tar');
   await writeFile(script, SCRIPT);
-  await run('mmdebstrap', [
+  // As root in a mount namespace of its own: its /proc below /tmp would be seen by every stand-in that starts meanwhile.
+  const [program = '', ...first] = process.getuid?.() === 0 ? ['unshare', '--mount', 'mmdebstrap'] : ['mmdebstrap'];
+  await run(program, [
+    ...first,
     '--quiet',
     '--variant=apt',
     `--include=${PACKAGES.join(',')}`,
