@@ -93,6 +93,22 @@ const STACKS: readonly [name: string, way: 'one pass' | 'exact', stack: ILayerEn
     ]
   ],
   [
+    'opaque after a directory that is used without an entry',
+    'exact',
+    [
+      [dir('a'), dir('a/b', 0o700), file('a/b/x')],
+      [file('a/b/y'), opaque('a')]
+    ]
+  ],
+  [
+    'opaque before it',
+    'one pass',
+    [
+      [dir('a'), dir('a/b', 0o700), file('a/b/x')],
+      [opaque('a'), file('a/b/y')]
+    ]
+  ],
+  [
     'opaque root',
     'one pass',
     [

@@ -155,6 +155,8 @@ class LayerPass {
   readonly #sink: ITreeSink;
   readonly #own = new Map<string, Own>();
   readonly #waiting = new Set<IInode>();
+  /** Directories that an entry needs and that have none themselves, so far. */
+  readonly #made = new Set<string>();
   /** Whiteouts read so far. */
   readonly #cut = new Set<string>();
   readonly #opaque = new Set<string>();
@@ -220,6 +222,13 @@ class LayerPass {
 
   #takeWhiteout(whiteout: Whiteout): string | undefined {
     if (whiteout.kind === 'opaque') {
+      const below = whiteout.directory === '' ? '' : `${whiteout.directory}/`;
+      for (const path of this.#made) {
+        // What is in use by then is kept as the lower layers have it.
+        if (path !== whiteout.directory && path.startsWith(below)) {
+          return 'an opaque whiteout follows what the layer has below it';
+        }
+      }
       this.#opaque.add(whiteout.directory);
       this.change.blocked.push(whiteout.directory);
       return undefined;
@@ -247,6 +256,9 @@ class LayerPass {
         return undefined;
       }
       this.#own.set(at, makes ? 'made' : 'implied');
+      if (makes) {
+        this.#made.add(at);
+      }
       if (makes && !this.#cover.hides(at)) {
         this.change.made.push(impliedDirectory(at, entry));
       }
@@ -276,6 +288,7 @@ class LayerPass {
       return 'the layer holds it twice';
     }
     this.#own.set(entry.path, 'directory');
+    this.#made.delete(entry.path);
     this.change.taken.push(entry.path);
     if (!this.#cover.hides(entry.path)) {
       this.change.added.push(entry.path);
