@@ -221,14 +221,14 @@ class LayerPass {
   }
 
   #takeWhiteout(whiteout: Whiteout): string | undefined {
-    if (whiteout.kind === 'opaque') {
-      const below = whiteout.directory === '' ? '' : `${whiteout.directory}/`;
-      for (const path of this.#made) {
-        // What is in use by then is kept as the lower layers have it.
-        if (path !== whiteout.directory && path.startsWith(below)) {
-          return 'an opaque whiteout follows what the layer has below it';
-        }
+    const hidden = whiteout.kind === 'opaque' ? whiteout.directory : whiteout.path;
+    for (const path of this.#made) {
+      // What is in use by then is kept as the lower layers have it.
+      if (path !== hidden && path.startsWith(hidden === '' ? '' : `${hidden}/`)) {
+        return 'a whiteout follows what the layer has below it';
       }
+    }
+    if (whiteout.kind === 'opaque') {
       this.#opaque.add(whiteout.directory);
       this.change.blocked.push(whiteout.directory);
       return undefined;
