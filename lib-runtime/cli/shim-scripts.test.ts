@@ -5,8 +5,8 @@ import { shimScripts, storeToRemember } from './shim-scripts.ts';
 it.each([
   ['the default', '/home/u/.local/share/nbcontainer', '/home/u', undefined],
   ['NBCONTAINER_HOME', '/big/store', '/home/u', '/big/store'],
-  ['a HOME other than the account’s', '/work/.local/share/nbcontainer', '/home/u', '/work/.local/share/nbcontainer'],
-  ['no account', '/work/.local/share/nbcontainer', undefined, '/work/.local/share/nbcontainer']
+  ['a HOME other than the account’s', '/data/.local/share/nbcontainer', '/home/u', '/data/.local/share/nbcontainer'],
+  ['no account', '/data/.local/share/nbcontainer', undefined, '/data/.local/share/nbcontainer']
 ])('remembers the store where an emptied environment would lose it: %s', (_, store, home, remembered) => {
   expect(storeToRemember(store, home)).toBe(remembered);
 });
