@@ -7,8 +7,12 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { CACHE, ROOT, fail, isMain, nodeBin, say, status, venvBin } from './house.mjs';
 import { setUp } from './setup.mjs';
+
+/** Lines of a failure's message that its end of the log repeats. */
+const FAILURE_LINES = 8;
 
 const RESULTS = path.join(CACHE, 'results');
 const result = name => path.join(RESULTS, name);
@@ -20,19 +24,53 @@ function countVitest(text) {
   const broken = report.testResults.filter(
     file => file.status === 'failed' && file.assertionResults.length === 0
   ).length;
-  return { passed: report.numPassedTests, failed: report.numFailedTests + broken, skipped: report.numPendingTests };
+  const failures = report.testResults.flatMap(file => {
+    const at = path.relative(ROOT, file.name);
+    const failed = file.assertionResults.filter(test => test.status === 'failed');
+    return failed.length > 0
+      ? failed.map(test => [`${at} › ${test.fullName}`, test.failureMessages.join('\n')])
+      : file.status === 'failed'
+        ? [[at, file.message]]
+        : [];
+  });
+  return {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests + broken,
+    skipped: report.numPendingTests,
+    failures
+  };
 }
 
 function countJunit(text) {
   const sum = name =>
     [...text.matchAll(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`, 'g'))].reduce((n, m) => n + Number(m[1]), 0);
   const failed = sum('failures') + sum('errors');
-  return { passed: sum('tests') - failed - sum('skipped'), failed, skipped: sum('skipped') };
+  const cases = [
+    ...text.matchAll(/<testcase classname="([^"]*)" name="([^"]*)"[^>]*>\s*<(?:failure|error) message="([^"]*)"/g)
+  ];
+  const plain = value =>
+    value
+      .replaceAll('&#10;', '\n')
+      .replaceAll('&quot;', '"')
+      .replaceAll('&lt;', '<')
+      .replaceAll('&gt;', '>')
+      .replaceAll('&amp;', '&');
+  const failures = cases.map(([, file, name, message]) => [plain(`${file} › ${name}`), plain(message)]);
+  return { passed: sum('tests') - failed - sum('skipped'), failed, skipped: sum('skipped'), failures };
 }
 
 function countPlaywright(text) {
-  const { expected, unexpected, flaky, skipped } = JSON.parse(text).stats;
-  return { passed: expected + flaky, failed: unexpected, skipped };
+  const report = JSON.parse(text);
+  const { expected, unexpected, flaky, skipped } = report.stats;
+  const specs = suite => [...(suite.specs ?? []), ...(suite.suites ?? []).flatMap(specs)];
+  const failures = report.suites
+    .flatMap(specs)
+    .filter(spec => !spec.ok)
+    .map(spec => [
+      `${spec.file}:${spec.line} › ${spec.title}`,
+      spec.tests.flatMap(test => test.results.flatMap(({ errors }) => errors.map(error => error.message))).join('\n')
+    ]);
+  return { passed: expected + flaky, failed: unexpected, skipped, failures };
 }
 
 const vitest = (name, args, env = {}) => ({
@@ -93,6 +131,24 @@ async function runCheck(check) {
   return { name: check.name, seconds: (Date.now() - began) / 1000, ...counts };
 }
 
+/** What failed, with the beginning of what it said: the end of a log is all that some keep of it. */
+function nameFailures(rows) {
+  for (const { name, failures } of rows) {
+    for (const [test, message] of failures ?? []) {
+      const lines = stripVTControlCharacters(message)
+        .split('\n')
+        .filter(line => line.trim() !== '' && !line.includes('/node_modules/'));
+      console.log(`\n== failed in ${name}: ${test}`);
+      console.log(
+        lines
+          .slice(0, FAILURE_LINES)
+          .map(line => `    ${line.slice(0, 200)}`)
+          .join('\n')
+      );
+    }
+  }
+}
+
 function summarize(rows) {
   console.log('\n== summary');
   for (const row of rows) {
@@ -102,6 +158,7 @@ function summarize(rows) {
       `${mark.padEnd(7)}${row.name.padEnd(18)}${row.seconds.toFixed(1).padStart(7)} s  ${row.passed} passed, ${row.failed} failed${skipped}`
     );
   }
+  nameFailures(rows);
   const total = key => rows.reduce((sum, row) => sum + row[key], 0);
   console.log(`\n${total('passed')} passed, ${total('failed')} failed`);
   return total('failed') === 0 && total('passed') > 0;
