@@ -80,6 +80,13 @@ export async function type(page: Page, line: string): Promise<void> {
   await page.keyboard.press('Enter');
 }
 
+/** Starts `cat`, and waits until it has the keyboard instead of the shell's line editor. */
+export async function startCat(page: Page): Promise<void> {
+  await type(page, 'cat');
+  await type(page, 'it reads');
+  await shows(page, /it reads\nit reads\n/);
+}
+
 export interface IShell {
   readonly id: string;
   readonly state: string;

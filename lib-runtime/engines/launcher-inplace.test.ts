@@ -3,7 +3,8 @@
  * The in-place root and its ledger, tried in a private copy of `/`: an overlay of the machine's root in a mount
  * namespace of the test, so that the machine's own `/` is never touched.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   lstatSync,
@@ -33,11 +34,18 @@ import type { Step } from './steps.ts';
 
 let launcher = '';
 let base = '';
-/** The private root, as the test itself sees it (its overlay's upper directory shows what was made in `/`). */
+/** What was made in the private root: its overlay's upper directory. */
 let upper = '';
+/** The private root, by way of the mount namespace that it is in. */
+let root = '';
 let wrapper: string[] = [];
+let holder: ReturnType<typeof startHolder> | undefined;
 
-beforeAll(() => {
+/** Keeps a mount namespace; says a line when it is there. */
+const startHolder = () =>
+  spawn('unshare', ['-m', 'sh', '-c', 'echo; exec sleep infinity'], { stdio: ['ignore', 'pipe', 'inherit'] });
+
+beforeAll(async () => {
   if (!IS_ROOT) {
     return;
   }
@@ -48,27 +56,30 @@ beforeAll(() => {
   ['upper', 'work', 'root', 'trees', 'run'].forEach(name => {
     mkdirSync(join(base, name), { mode: 0o755 });
   });
-  execFileSync('mount', [
-    '-t',
-    'overlay',
-    'overlay',
-    '-o',
-    `lowerdir=/,upperdir=${upper},workdir=${base}/work`,
-    `${base}/root`
-  ]);
+  // In a mount namespace of its own: an in-place start of another test would otherwise find a /proc below its /tmp.
+  holder = startHolder();
+  await once(holder.stdout, 'data');
+  const enter = ['-m', '-t', String(holder.pid)];
+  const mount = (...words: string[]): unknown => execFileSync('nsenter', [...enter, 'mount', ...words]);
+  mount('-t', 'overlay', 'overlay', '-o', `lowerdir=/,upperdir=${upper},workdir=${base}/work`, `${base}/root`);
   // What the test and the launcher share; /tmp first, so that the private root's /proc does not lie below its /tmp.
   for (const name of ['tmp', 'proc', 'dev']) {
-    execFileSync('mount', ['--rbind', `/${name}`, `${base}/root/${name}`]);
-    execFileSync('mount', ['--make-rslave', `${base}/root/${name}`]);
+    mount('--rbind', `/${name}`, `${base}/root/${name}`);
+    mount('--make-rslave', `${base}/root/${name}`);
   }
   for (const name of new Set([launcher, base].map(path => `/${path.split('/')[1] ?? ''}`))) {
     if (name !== '/tmp') {
-      execFileSync('mount', ['--bind', name, `${base}/root${name}`]);
+      mount('--bind', name, `${base}/root${name}`);
     }
   }
-  wrapper = ['unshare', '-m', 'chroot', `${base}/root`];
+  root = `/proc/${String(holder.pid)}/root${base}/root`;
+  wrapper = ['nsenter', ...enter, 'unshare', '-m', 'chroot', `${base}/root`];
 });
-afterAll(() => {
+afterAll(async () => {
+  if (holder) {
+    holder.kill();
+    await once(holder, 'exit');
+  }
   if (base) {
     execFileSync('umount', ['-R', '-l', base]);
     rmSync(base, { recursive: true, force: true });
@@ -196,7 +207,7 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
     expect(execFileSync('cat', [`${base}/run/ledger/${records[0] ?? ''}`], { encoding: 'utf8' })).toBe(
       'directory\0app\0\0'
     );
-    expect(readdirSync(`${base}/root/app`)).toEqual([]); // only a mount point; the image shows in the container alone
+    expect(readdirSync(`${root}/app`)).toEqual([]); // only a mount point; the image shows in the container alone
     writeFileSync(join(app, 'app', 'stop'), '');
     expect((await running).status).toBe(0);
     rmSync(join(app, 'app', 'stop'));
@@ -207,29 +218,28 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
 
   it('keeps what belongs to the host: an entry in no record is never removed', async () => {
     const app = appTree('one', {});
-    mkdirSync(`${base}/root/app`);
+    mkdirSync(`${root}/app`);
     expect((await run(plan(app, { names: ['usr', 'app'] }), 'cat /app/mark')).stdout).toBe('one\n');
     expect(made()).toEqual(['app']);
-    rmSync(`${base}/root/app`, { recursive: true });
+    rmSync(`${root}/app`, { recursive: true });
   });
 
   it('leaves what is no longer as it was made', async () => {
     const app = appTree('one', {});
     const running = run(
       plan(app, { names: ['usr', 'app', 'hello', 'link'] }),
-      'while [ ! -e /tmp/nbcontainer-go ]; do sleep 0.05; done'
+      `while [ ! -e ${base}/run/go ]; do sleep 0.05; done`
     );
     await eventually(() => made().includes('link'), 'the entries');
-    writeFileSync(`${base}/root/app/precious`, 'x');
-    writeFileSync(`${base}/root/hello`, 'x');
-    rmSync(`${base}/root/link`);
-    symlinkSync('elsewhere', `${base}/root/link`);
-    writeFileSync('/tmp/nbcontainer-go', '');
+    writeFileSync(`${root}/app/precious`, 'x');
+    writeFileSync(`${root}/hello`, 'x');
+    rmSync(`${root}/link`);
+    symlinkSync('elsewhere', `${root}/link`);
+    writeFileSync(`${base}/run/go`, '');
     await running;
-    rmSync('/tmp/nbcontainer-go');
     expect(made()).toEqual(['app', 'hello', 'link']);
     made().forEach(name => {
-      rmSync(`${base}/root/${name}`, { recursive: true });
+      rmSync(`${root}/${name}`, { recursive: true });
     });
   });
 
@@ -237,19 +247,17 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
     const one = appTree('one', {});
     const two = appTree('two', { app: 'directory', model: 'directory' });
     const wait = (mark: string): string =>
-      `cat /app/mark; while [ ! -e /tmp/nbcontainer-${mark} ]; do sleep 0.02; done; cat /app/mark`;
+      `cat /app/mark; while [ ! -e ${base}/run/${mark} ]; do sleep 0.02; done; cat /app/mark`;
     const first = run(plan(one, { names: ['usr', 'app', 'hello'] }), wait('first'));
     await eventually(() => made().includes('hello'), 'the first');
     const second = run(plan(two, { names: ['usr', 'app', 'model'] }), wait('second'));
     await eventually(() => made().includes('model'), 'the second');
-    writeFileSync('/tmp/nbcontainer-first', '');
+    writeFileSync(`${base}/run/first`, '');
     expect((await first).stdout).toBe('one\none\n');
     expect(made()).toEqual(['app', 'model']);
-    writeFileSync('/tmp/nbcontainer-second', '');
+    writeFileSync(`${base}/run/second`, '');
     expect((await second).stdout).toBe('two\ntwo\n');
     expect(made()).toEqual([]);
-    rmSync('/tmp/nbcontainer-first');
-    rmSync('/tmp/nbcontainer-second');
   });
 
   it('starts many at once without a quarrel', async () => {
@@ -291,7 +299,7 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
     expect(made()).toEqual([]);
     await killed();
     expect(made()).toEqual(['app']);
-    execFileSync('chroot', [`${base}/root`, launcher, 'sweep', `${base}/run/ledger`]);
+    execFileSync('chroot', [root, launcher, 'sweep', `${base}/run/ledger`]);
     expect(made()).toEqual([]);
     expect(readdirSync(`${base}/run/ledger`)).toEqual(['lock']);
   });
@@ -300,7 +308,7 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
     const one = appTree('one', {});
     mkdirSync(`${base}/run/ledger`, { mode: 0o700 });
     writeFileSync(`${base}/run/ledger/1-1-1.record`, 'directory\0app\0\0directory\0half');
-    mkdirSync(`${base}/root/app`);
+    mkdirSync(`${root}/app`);
     expect((await run(plan(one, { names: ['usr', 'app'] }), 'cat /app/mark')).stdout).toBe('one\n');
     expect(made()).toEqual([]);
   });
@@ -313,7 +321,7 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
       `${base}/run/ledger/1.record`,
       `directory\0..${victim}\0\0directory\0${victim}\0\0directory\0\0\0directory\0..\0\0file\0.\0\0`
     );
-    execFileSync('chroot', [`${base}/root`, launcher, 'sweep', `${base}/run/ledger`]);
+    execFileSync('chroot', [root, launcher, 'sweep', `${base}/run/ledger`]);
     expect(existsSync(victim)).toBe(true);
     expect(readdirSync(`${base}/run/ledger`)).toEqual(['lock']);
   });
@@ -327,10 +335,10 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
 
   it('says that something else stands under the name', async () => {
     const one = appTree('one', {});
-    writeFileSync(`${base}/root/app`, 'a file of the host');
+    writeFileSync(`${root}/app`, 'a file of the host');
     const trial = await run(plan(one, { names: ['usr', 'app'] }), 'true');
     expect(trial.records).toMatchObject([{ kind: 'failed', errno: 'EEXIST', text: 'something else stands at /app' }]);
-    rmSync(`${base}/root/app`);
+    rmSync(`${root}/app`);
     expect(made()).toEqual([]);
   });
 
@@ -362,7 +370,7 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
   });
 
   it('hides files and directories; one that is gone meanwhile is fine', async () => {
-    writeFileSync(`${base}/root/secret`, 'x');
+    writeFileSync(`${root}/secret`, 'x');
     const steps = plan(appTree('one', {}), {
       names: ['usr'],
       after: [
@@ -371,7 +379,7 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
       ]
     });
     const trial = await run(steps, 'cat /secret; echo x > /secret; wc -c < /secret');
-    rmSync(`${base}/root/secret`);
+    rmSync(`${root}/secret`);
     expect(trial.records).toEqual([]);
     expect(trial.stdout).toBe('0\n');
     expect(trial.stderr).toContain('Read-only file system');
