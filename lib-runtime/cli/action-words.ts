@@ -27,7 +27,7 @@ export function actionWord(program: Command, name: Action, report: Report): void
     .addHelpText('after', `\nExample:\n  nbcontainer ${example}`)
     .argument(
       '<image>',
-      'a SIF file, a directory, docker://NAME, oras://NAME, https://HOST/FILE, oci:DIR[:TAG] or oci-archive:FILE[:TAG]'
+      'a SIF file, a directory, docker://NAME, oras://NAME, https://HOST/FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]'
     );
   if (name === 'exec') {
     command.argument('<command...>', 'the command and its arguments');

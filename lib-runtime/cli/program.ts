@@ -32,7 +32,7 @@ export function buildProgram(version: string, report: Report, name = 'nbcontaine
     .argument('<output>', 'the file or directory to write')
     .argument(
       '<source>',
-      'docker://NAME[:TAG], oras://NAME[:TAG], https://HOST/FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG] or, with --sandbox, any image'
+      'docker://NAME[:TAG], oras://NAME[:TAG], https://HOST/FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME] or, with --sandbox, any image'
     )
     .option('-s, --sandbox', 'a directory instead of a file')
     .option('-F, --force', 'overwrite what exists')
@@ -58,7 +58,7 @@ export function buildProgram(version: string, report: Report, name = 'nbcontaine
     .usage('[options] [output] <image>')
     .argument(
       '<words...>',
-      '[output] <image>: docker://NAME[:TAG], oras://NAME[:TAG], https://HOST/FILE, oci:DIR[:TAG] or oci-archive:FILE[:TAG]'
+      '[output] <image>: docker://NAME[:TAG], oras://NAME[:TAG], https://HOST/FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]'
     )
     .option('-F, --force', 'overwrite an existing file')
     .option('--dir <dir>', 'directory to write into')

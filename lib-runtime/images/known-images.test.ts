@@ -64,6 +64,19 @@ describe('the facts of an image', () => {
     expect(recallImage(question)).toBeUndefined();
   });
 
+  it.each(['oci-archive:saved.tar:t', 'docker-archive:saved.tar:name:tag'])(
+    'of the archive %s are those of an earlier start until it is another file',
+    text => {
+      const file = join(base, 'cwd', 'saved.tar');
+      writeFileSync(file, 'one');
+      const asked = { ...question, text };
+      rememberImage(asked, facts, []);
+      expect(recallImage(asked)).toEqual(facts);
+      replace(file);
+      expect(recallImage(asked)).toBeUndefined();
+    }
+  );
+
   it('are read again for paths that were not asked for, another directory, another store', () => {
     rememberImage(question, facts, []);
     expect(recallImage({ ...question, pathsOfInterest: ['/opt'] })).toBeUndefined();
@@ -98,7 +111,7 @@ describe('nothing is kept', () => {
     expect(readdirSync(question.runtimeDirectory)).toEqual([]);
   });
 
-  it.each(['oci:layout', 'oci-archive:file.tar', '', 'no-such-scheme://x'])('of %j', text => {
+  it.each(['oci:layout', '', 'no-such-scheme://x'])('of %j', text => {
     rememberImage({ ...question, text }, facts, []);
     expect(recallImage({ ...question, text })).toBeUndefined();
     expect(readdirSync(question.runtimeDirectory)).toEqual([]);

@@ -4,14 +4,14 @@
  * squashfs of a SIF takes longer than starting its container. One file per image in the runtime directory, which is
  * ours alone.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { localCandidates, storeHome } from '../store/layout.ts';
 import { requireHome } from '../support/home.ts';
 import { shortName } from '../support/short-name.ts';
 import type { IImageFacts } from './image.ts';
-import { type ImageSource, parseSource } from './source.ts';
+import { type ImageSource, parseSource, splitArchive, splitLayout } from './source.ts';
 
 /** To be raised with every change of IImageFacts. */
 const FORMAT = 2;
@@ -84,7 +84,7 @@ export function rememberImage(question: IKnownImageQuestion, facts: IImageFacts,
   }
 }
 
-/** Undefined for what may be written anew behind one name (oci:, oci-archive:), and for what is no image at all. */
+/** Undefined for a directory that may be written anew behind its name (oci:), and for what is no image at all. */
 function placeOf({
   text,
   cwd,
@@ -95,17 +95,34 @@ function placeOf({
   | undefined {
   const home = storeHome(env, () => requireHome(env));
   const source = sourceOf(text);
-  if (source === undefined || 'rest' in source) {
+  if (source === undefined || source.kind === 'oci') {
     return undefined;
   }
-  const isRemote = source.kind === 'registry' || source.kind === 'web';
-  const path = isRemote ? [] : [resolve(cwd, source.kind === 'path' ? source.path : source.text)];
+  const path = pathOf(source, cwd).map(name => resolve(cwd, name));
   const directory = join(runtimeDirectory, 'images');
   const code = fileURLToPath(import.meta.url);
   // Which image a name means, and under which key its trees lie, is up to the store.
   const key = [FORMAT, stampOf(code).text, source.text, ...path, home, ...localCandidates(env, 0)].join('\n');
   const sources = [...path, join(home, 'refs'), join(home, 'images')];
   return { directory, file: join(directory, `${shortName(key)}.json`), key, sources };
+}
+
+/** The file or directory that is named, none for what lies elsewhere. */
+function pathOf(source: ImageSource, cwd: string): readonly string[] {
+  const isThere = (path: string): boolean => existsSync(resolve(cwd, path));
+  switch (source.kind) {
+    case 'registry':
+    case 'web':
+      return [];
+    case 'path':
+      return [source.path];
+    case 'name':
+      return [source.text];
+    case 'docker-archive':
+      return [splitArchive(source.rest, isThere).path];
+    default:
+      return [splitLayout(source.rest, isThere).path];
+  }
 }
 
 function sourceOf(text: string): ImageSource | undefined {

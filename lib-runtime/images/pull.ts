@@ -41,7 +41,7 @@ export interface IFetchRequest {
 }
 
 export interface IPullRequest extends IFetchRequest {
-  /** `docker://REF`, `oras://REF`, `https://HOST/FILE`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`. */
+  /** `docker://REF`, `oras://REF`, `https://HOST/FILE`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE`. */
   readonly source: string;
   /** Path of the SIF; default Apptainer's name (`alpine_latest.sif`). */
   readonly output?: string;
@@ -147,6 +147,10 @@ async function openRemote(text: string, request: IFetchRequest): Promise<IRemote
         request.onNotice?.(notice);
       }
       return openWebImage(source.address, network);
+    }
+    case 'docker-archive': {
+      const { openDockerArchive } = await import('./docker-archive.ts');
+      return openDockerArchive({ rest: source.rest, store, ...(signal && { signal }) });
     }
     case 'oci':
     case 'oci-archive':

@@ -49,10 +49,9 @@ export function layerInFile(
   blob: () => Promise<FileHandle>,
   options: { readonly verify: boolean }
 ): ILayer {
-  const label = descriptor.digest.slice(descriptor.digest.indexOf(':') + 1).slice(0, 12);
   let verified = !options.verify;
   return {
-    label,
+    label: labelOf(descriptor.digest),
     async *open(): AsyncGenerator<ILayerEntry, void, undefined> {
       const bytes = readChunks(await blob());
       const checked = verified ? bytes : verifying(bytes, descriptor, () => (verified = true));
@@ -61,10 +60,22 @@ export function layerInFile(
   };
 }
 
+/** A layer of a saved image, held to the digest of its plain tar stream (`diff_id`), however the file is packed. */
+export function plainLayerInFile(diffId: string, file: () => Promise<FileHandle>): ILayer {
+  let verified = false;
+  return {
+    label: labelOf(diffId),
+    async *open(): AsyncGenerator<ILayerEntry, void, undefined> {
+      const plain = decompressLayer(readChunks(await file()));
+      yield* readTar(verified ? plain : verifying(plain, { digest: diffId }, () => (verified = true)));
+    }
+  };
+}
+
 /** A layer that is read while it comes in. */
 export function layerInBlob({ digest, mediaType }: IDescriptor, blob: GrowingBlob): ILayer {
   return {
-    label: digest.slice(digest.indexOf(':') + 1).slice(0, 12),
+    label: labelOf(digest),
     async *open(): AsyncGenerator<ILayerEntry, void, undefined> {
       yield* readTar(decompressLayer(blob, mediaType));
       // What follows the end of the archive was perhaps not read, but belongs to the digest.
@@ -73,10 +84,12 @@ export function layerInBlob({ digest, mediaType }: IDescriptor, blob: GrowingBlo
   };
 }
 
+const labelOf = (digest: string): string => digest.slice(digest.indexOf(':') + 1).slice(0, 12);
+
 /** Passes bytes through; at the end, and before the last of them count, compares size and digest. */
 async function* verifying(
   bytes: AsyncIterable<Uint8Array>,
-  { digest, size }: IDescriptor,
+  { digest, size }: Pick<IDescriptor, 'digest'> & Partial<Pick<IDescriptor, 'size'>>,
   onMatch: () => void
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { algorithm, hex } = parseDigest(digest);
@@ -87,7 +100,7 @@ async function* verifying(
     length += chunk.length;
     yield chunk;
   }
-  checkBlob(digest, size, length, hash.digest('hex') === hex);
+  checkBlob(digest, size ?? length, length, hash.digest('hex') === hex);
   onMatch();
 }
 
@@ -98,7 +111,7 @@ export function checkBlob(digest: string, size: number, length: number, matches:
       code: 'truncated',
       step: 'read layer',
       message: `blob ${digest} has ${length} bytes instead of ${size}`,
-      fix: 'Copy the layout again'
+      fix: 'Copy the image again'
     });
   }
   if (!matches || length > size) {
@@ -107,7 +120,7 @@ export function checkBlob(digest: string, size: number, length: number, matches:
       step: 'read layer',
       message: `blob ${digest} is not what its digest says`,
       reason: 'it was damaged or changed',
-      fix: 'Copy the layout again'
+      fix: 'Copy the image again'
     });
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
-import { layoutSifName, parseSource, splitLayout } from './source.ts';
+import { layoutSifName, parseSource, splitArchive, splitLayout } from './source.ts';
 
 describe('parseSource', () => {
   it.each([
@@ -19,6 +19,7 @@ describe('parseSource', () => {
     ['oci:dir', { kind: 'oci', rest: 'dir' }],
     ['oci:/a b/ü"\n:tag', { kind: 'oci', rest: '/a b/ü"\n:tag' }],
     ['oci-archive:a.tar:t', { kind: 'oci-archive', rest: 'a.tar:t' }],
+    ['docker-archive:a.tar:t', { kind: 'docker-archive', rest: 'a.tar:t' }],
     ['./a.sif', { kind: 'path', path: './a.sif' }],
     ['/srv/my images/日本\n\'".sif', { kind: 'path', path: '/srv/my images/日本\n\'".sif' }],
     ['dir/docker:x', { kind: 'path', path: 'dir/docker:x' }],
@@ -45,7 +46,8 @@ describe('parseSource', () => {
     ['library://a/b', 'unsupported'],
     ['constructor://a', 'unsupported'],
     ['shub://a/b', 'unsupported'],
-    ['docker-archive:a.tar', 'unsupported'],
+    ['docker-daemon:a:1', 'unsupported'],
+    ['docker-archive:', 'usage'],
     ['what://x', 'unsupported']
   ])('refuses %j: %s', (text, code) => {
     expect(() => parseSource(text)).toThrow(expect.objectContaining({ code, fix: expect.stringMatching(/./) }));
@@ -62,6 +64,16 @@ describe('layouts', () => {
     ['/plain:', { path: '/plain' }]
   ])('splits %s', (rest, expected) => {
     expect(splitLayout(rest, exists)).toEqual(expected);
+  });
+
+  it.each([
+    ['/plain', { path: '/plain' }],
+    ['/plain:name:tag', { path: '/plain', tag: 'name:tag' }],
+    ['/with:colon:localhost:5000/name:tag', { path: '/with:colon', tag: 'localhost:5000/name:tag' }],
+    ['/none:name:tag', { path: '/none', tag: 'name:tag' }],
+    ['/plain:', { path: '/plain' }]
+  ])('splits a saved image, %s', (rest, expected) => {
+    expect(splitArchive(rest, exists)).toEqual(expected);
   });
 
   it('are named after directory and tag', () => {

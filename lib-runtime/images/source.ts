@@ -14,15 +14,15 @@ export type ImageSource =
     }
   /** A file on a web server. `text` holds no password, `address` may. */
   | { readonly kind: 'web'; readonly text: string; readonly address: string }
-  /** `rest` is `PATH[:TAG]`; a path may hold colons, see splitLayout. */
-  | { readonly kind: 'oci' | 'oci-archive'; readonly text: string; readonly rest: string }
+  /** `rest` is `PATH[:TAG]`; a path may hold colons, see splitLayout and splitArchive. */
+  | { readonly kind: 'oci' | 'oci-archive' | 'docker-archive'; readonly text: string; readonly rest: string }
   /** A SIF, squashfs file or directory. */
   | { readonly kind: 'path'; readonly text: string; readonly path: string }
   /** A bare word: a file of that name, else a name that the store knows. */
   | { readonly kind: 'name'; readonly text: string };
 
 const WORKS =
-  'docker://, oras://, https://, oci:, oci-archive: and paths of SIF files, squashfs files and directories work';
+  'docker://, oras://, https://, oci:, oci-archive:, docker-archive: and paths of SIF files, squashfs files and directories work';
 
 /** Schemes of servers of their own, with what to do instead. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
@@ -30,20 +30,12 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
     'library',
     'Download the SIF file in a browser, or with apptainer pull on another machine, and use it by its path; or take docker://NAME of the same software'
   ],
+  ['docker-daemon', 'docker save NAME -o FILE, then docker-archive:FILE'],
   ['shub', 'Singularity Hub is closed: take the same software from docker://NAME']
 ]);
 
 /** Schemes that Apptainer or Docker know and that we do not take yet. */
-const LATER = [
-  'ipfs',
-  'docker-archive',
-  'docker-daemon',
-  'containers-storage',
-  'buildkit',
-  'dockerfile',
-  'instance',
-  'dir'
-];
+const LATER = ['ipfs', 'containers-storage', 'buildkit', 'dockerfile', 'instance', 'dir'];
 
 /**
  * @throws ContainerError `usage` for an empty text, a bad reference or a misspelt scheme; `unsupported` for schemes
@@ -74,7 +66,8 @@ export function parseSource(text: string): ImageSource {
       return { kind: 'web', text: web.url, address: text };
     }
     case 'oci':
-    case 'oci-archive': {
+    case 'oci-archive':
+    case 'docker-archive': {
       const path = rest.startsWith('//') ? rest.slice(2) : rest;
       if (path === '') {
         throw usage(`${quoted(text)} names no ${known === 'oci' ? 'directory' : 'file'}`, `Write ${known}:PATH[:TAG]`);
@@ -116,6 +109,18 @@ export function splitLayout(rest: string, exists: (path: string) => boolean): { 
   return tag === '' ? { path: rest.slice(0, colon) } : { path: rest.slice(0, colon), tag };
 }
 
+/**
+ * `PATH[:NAME[:TAG]]` of a saved image: the longest part before a colon that exists (paths and names may hold colons),
+ * else what stands before the first colon.
+ */
+export function splitArchive(rest: string, exists: (path: string) => boolean): { path: string; tag?: string } {
+  const parts = rest.split(':');
+  const candidates = parts.map((_, at) => parts.length - at).filter(count => exists(parts.slice(0, count).join(':')));
+  const [count = 1] = candidates;
+  const tag = parts.slice(count).join(':');
+  return { path: parts.slice(0, count).join(':'), ...(tag !== '' && { tag }) };
+}
+
 /** Default file name of a pulled layout, as Apptainer names it: last part of the path, tag or `latest`. */
 export function layoutSifName(path: string, tag: string | undefined): string {
   const last =
@@ -123,8 +128,8 @@ export function layoutSifName(path: string, tag: string | undefined): string {
       .replace(/\/+$/, '')
       .split('/')
       .at(-1)
-      ?.replace(/\.(tar|oci)$/, '') || 'image';
-  return `${last}_${(tag ?? 'latest').replaceAll('/', '_')}.sif`;
+      ?.replace(/\.(tar|oci|tar\.gz|tgz)$/, '') || 'image';
+  return `${last}_${(tag ?? 'latest').replace(/[/:@]/g, '_')}.sif`;
 }
 
 const quoted = (text: string): string => `'${printable(text)}'`;

@@ -42,7 +42,7 @@ def registry_name(image: str) -> str | None:
     if scheme in ("http", "https"):
         address = _PLAIN_ADDRESS.fullmatch(rest)
         return f"{address[1].lower()}/{address[2]}" if address else image
-    if scheme in ("oci", "oci-archive", "file") or not rest.startswith("//"):
+    if scheme in ("oci", "oci-archive", "docker-archive", "file") or not rest.startswith("//"):
         return None
     return image
 
