@@ -20,6 +20,7 @@ const PACKAGES = [
   { name: 'bubblewrap', level: 'test', why: 'the runner we time ours against' },
   { name: 'busybox-static', level: 'test', why: 'test images without a Debian in them' },
   { name: 'valgrind', level: 'test', why: 'looks for leaks in the launcher (npm run test:all)' },
+  { name: 'strace', level: 'test', why: 'makes single system calls of the launcher late' },
   { name: 'qemu-user-static', level: 'test', why: 'runs the arm64 launcher' },
   { name: 'chromium', level: 'test', why: 'browser tests' },
   { name: 'fonts-dejavu-core', level: 'test', why: 'letters in that browser' }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { namedBelow, startOf } from './processes.ts';
 import type { Namespace, Step } from './steps.ts';
@@ -49,6 +49,35 @@ async function begin(steps: Step[], script: string): Promise<IRunning> {
 function enter(keeper: number, namespaces: readonly Namespace[], ...argv: string[]): Promise<ITrial> {
   return tryLauncher(launcher, [{ op: 'join', pid: keeper, namespaces }], { argv, environment: PATH });
 }
+
+/** Makes each message of the launcher to its supervisor late, as a busy machine may. */
+const LATE = [
+  'strace',
+  '-f',
+  '-qq',
+  '-o',
+  '/dev/null',
+  '-e',
+  'trace=sendmsg',
+  '-e',
+  'inject=sendmsg:delay_enter=300ms'
+];
+
+describe.runIf(IS_ROOT && existsSync('/usr/bin/strace'))('a payload that ends before it is announced', () => {
+  it('gives its status as pid 2 of a namespace', async () => {
+    const execution = { argv: ['sh', '-c', 'exit 5'], environment: PATH };
+    expect((await tryLauncher(launcher, pidSteps(), execution, { wrapper: LATE })).status).toBe(5);
+  });
+
+  it('gives its status in an instance', async () => {
+    const { keeper, ended } = await begin([...pidSteps(), { op: 'hold', command: false }], '');
+    const join: Step = { op: 'join', pid: keeper, namespaces: ['mount', 'pid'] };
+    const execution = { argv: ['sh', '-c', 'exit 5'], environment: PATH };
+    expect((await tryLauncher(launcher, [join], execution, { wrapper: LATE })).status).toBe(5);
+    process.kill(keeper, 'SIGTERM');
+    await ended;
+  });
+});
 
 describe.runIf(IS_ROOT)('hold and join', () => {
   it('stays when the command has ended, and is entered', async () => {

@@ -3,10 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "identity.h"
 
 // Room for one descriptor beside a message (cmsg(3)).
 union passed {
@@ -67,10 +72,38 @@ int ask_with(struct container *container, enum request request, const char *cons
     return 0;
 }
 
-int announce_main(struct container *container, pid_t pid) {
+static int announce_main(struct container *container, pid_t pid) {
     char number[16];
     snprintf(number, sizeof number, "%d", (int)pid);
     return send_request(container->control, REQUEST_MAIN, (const char *const[]){number, "", "", ""}, -1);
+}
+
+int go_on_beside(struct container *container, const char *what) {
+    int announced[2];
+    if (pipe2(announced, O_CLOEXEC) < 0) {
+        return fail(container, "pipe");
+    }
+    // CLONE_PARENT: the supervisor is the parent of the new process, so that it sees its end.
+    long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+    if (pid < 0) {
+        return fail(container, "%s", what);
+    }
+    if (pid > 0) {
+        bool told = announce_main(container, (pid_t)pid) == 0;
+        _exit(told && write(announced[1], "x", 1) == 1 ? 0 : OWN_FAILURE);
+    }
+    close(announced[1]);
+    char byte;
+    ssize_t got;
+    do {
+        got = read(announced[0], &byte, 1);
+    } while (got < 0 && errno == EINTR);
+    if (got != 1) {
+        _exit(OWN_FAILURE);
+    }
+    close(announced[0]);
+    die_with_parent(container->control);
+    return 0;
 }
 
 void announce_mounts(struct container *container) {

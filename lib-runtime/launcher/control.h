@@ -29,8 +29,11 @@ int ask(struct container *container, enum request request, const char *const str
 // The same with a descriptor that the supervisor gets a copy of.
 int ask_with(struct container *container, enum request request, const char *const strings[REQUEST_STRINGS], int fd);
 
-// Tells the supervisor which process to watch from now on.
-int announce_main(struct container *container, pid_t pid);
+// Goes on in a new process, a sibling of ours that the supervisor watches from now on, and ends this one: a pid
+// namespace is entered by children only. The sibling waits until it is announced: it may be done before this process
+// gets its next turn, and the supervisor would take its end for a stranger's. Returns 0 there, or -1 here with errno and
+// container->detail (`what`).
+int go_on_beside(struct container *container, const char *what);
 
 // Has the supervisor keep our mount namespace. A payload that makes one of its own (a container in this one) may leave
 // ours without anybody: its mounts would come apart, and a program that still runs from them would see its own path in

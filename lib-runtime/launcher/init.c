@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "init.h"
 
-#include <sched.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "control.h"
-#include "identity.h"
 #include "signals.h"
 
 // Reaps what the namespace leaves, passes signals on, ends with the child's status; the kernel then ends the rest.
@@ -36,15 +33,9 @@ static _Noreturn void run_init(pid_t child) {
 }
 
 int become_namespace_child(struct container *container) {
-    // CLONE_PARENT: the supervisor is the parent of pid 1, so that it sees the end of the whole namespace.
-    long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
-    if (pid < 0) {
-        return fail(container, "start pid 1 of the namespace");
+    if (go_on_beside(container, "start pid 1 of the namespace") < 0) {
+        return -1;
     }
-    if (pid > 0) {
-        _exit(announce_main(container, (pid_t)pid) < 0 ? OWN_FAILURE : 0);
-    }
-    die_with_parent(container->control);
     pid_t child = fork();
     if (child < 0) {
         return fail(container, "start the child of pid 1");

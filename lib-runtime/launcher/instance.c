@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,19 +100,6 @@ static int open_of(struct container *container, uint64_t pid, const char *what, 
     return fd < 0 ? fail(container, "open %s", path) : fd;
 }
 
-static int enter_pid_namespace(struct container *container) {
-    // CLONE_PARENT: the supervisor is the parent of the process in there, so that it sees its end.
-    long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
-    if (pid < 0) {
-        return fail(container, "start a process in the namespace");
-    }
-    if (pid > 0) {
-        _exit(announce_main(container, (pid_t)pid) < 0 ? OWN_FAILURE : 0);
-    }
-    die_with_parent(container->control);
-    return 0;
-}
-
 int step_join(struct container *container, const struct operand *operands) {
     uint64_t pid = operands[0].number;
     int files[MOST_NAMESPACES];
@@ -150,5 +136,5 @@ int step_join(struct container *container, const struct operand *operands) {
     close(root);
     strcpy(container->root_path, "/");
     die_with_parent(container->control); // new credentials may have cleared it
-    return flags & CLONE_NEWPID ? enter_pid_namespace(container) : 0;
+    return flags & CLONE_NEWPID ? go_on_beside(container, "start a process in the namespace") : 0;
 }
