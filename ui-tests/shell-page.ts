@@ -80,11 +80,10 @@ export async function type(page: Page, line: string): Promise<void> {
   await page.keyboard.press('Enter');
 }
 
-/** Starts `cat`, and waits until it has the keyboard instead of the shell's line editor. */
-export async function startCat(page: Page): Promise<void> {
-  await type(page, 'cat');
-  await type(page, 'it reads');
-  await shows(page, /it reads\nit reads\n/);
+/** Starts `cat`, and waits until the terminal itself has the keys, not the shell's line editor. */
+export async function startCat(page: Page, word: string): Promise<void> {
+  await type(page, `echo ${word}; cat`);
+  await shows(page, new RegExp(`\\n${word}\\n`));
 }
 
 export interface IShell {
