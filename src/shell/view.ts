@@ -5,7 +5,6 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
-import { DaemonError } from '../../lib-runtime/api/client.ts';
 import type { NewShell, Shell } from '../../lib-runtime/api/schema.ts';
 import { ShellConnection, type ShellConnectionState } from '../../lib-runtime/api/shell-connection.ts';
 import { containerIcon } from '../icons.ts';
@@ -15,9 +14,19 @@ import { Backlog } from './backlog.ts';
 import { Bar } from './bar.ts';
 import { InputQueue } from './input-queue.ts';
 import { openLink } from './links.ts';
+import { tabTitle, terminalLook } from './look.ts';
+import {
+  connectingMessage,
+  endedMessage,
+  failedMessage,
+  type IEndActions,
+  offlineMessage,
+  startingMessage
+} from './messages.ts';
 import { SearchBar } from './search-bar.ts';
 import { type ITerminalLook, ShellTerminal } from './terminal.ts';
-import { contrastRatio, matchColors, readThemeColors, terminalTheme } from './theme.ts';
+import { matchColors, readThemeColors } from './theme.ts';
+import { WindowSize } from './window-size.ts';
 
 /** The shell of a tab. `id`: attach to it. `request`: what it was, or is to be, started with. */
 export interface IShellSource {
@@ -33,8 +42,6 @@ export interface IShellViewOptions {
   readonly source: IShellSource;
 }
 
-/** Milliseconds without another change after which the shell is told its new size. */
-const RESIZE_PAUSE = 60;
 /** Milliseconds for which nobody needs to be told that something is under way. */
 const QUIET = 400;
 
@@ -123,7 +130,7 @@ export class ShellView extends Widget {
     if (this.isDisposed) {
       return;
     }
-    clearTimeout(this._resizeTimer);
+    this._size.dispose();
     window.removeEventListener('online', this._retry);
     document.removeEventListener('visibilitychange', this._onVisibility);
     this._queue.clear();
@@ -163,7 +170,7 @@ export class ShellView extends Widget {
       this._open();
     }
     void this._terminal?.setShown(true).then(() => {
-      this._fit();
+      this._size.fit();
       if (isNew) {
         this._begin();
       }
@@ -181,10 +188,10 @@ export class ShellView extends Widget {
     this._terminal = new ShellTerminal(this._host, this._instructions, this._look(), {
       onInput: text => this._queue.push(text),
       onBinary: bytes => this._connection?.send(bytes),
-      onFocus: () => this._takeOver(),
+      onFocus: () => this._size.takeOver(),
       onUse: () => {
-        if (this._foreign) {
-          this._takeOver();
+        if (this._size.isForeign) {
+          this._size.takeOver();
         }
       },
       onSearch: () => this.openSearch(),
@@ -220,14 +227,8 @@ export class ShellView extends Widget {
     if (!request || !terminal) {
       return;
     }
-    this._bar.show({
-      kind: 'info',
-      text: this._trans.__('Starting a shell in'),
-      detail: request.image,
-      buttons: [],
-      passing: true
-    });
-    this._fit();
+    this._bar.show(startingMessage(this._trans, request.image));
+    this._size.fit();
     let shell: Shell;
     try {
       const { cols, rows } = terminal;
@@ -252,17 +253,9 @@ export class ShellView extends Widget {
     if (this.isDisposed) {
       return;
     }
-    const said = error instanceof DaemonError ? [error.message, error.reason, error.fix] : [String(error)];
     this._over = true;
-    this._bar.show({
-      kind: 'error',
-      text: this._trans.__('The shell did not start: %1', said.filter(Boolean).join('. ')),
-      buttons: [
-        { label: this._trans.__('Try again'), primary: true, run: () => this._startAgain() },
-        { label: this._trans.__('Close'), run: () => this._closeRequested.emit() }
-      ]
-    });
-    this._fit();
+    this._bar.show(failedMessage(this._trans, error, this._endActions()));
+    this._size.fit();
   }
 
   private _startAgain(): void {
@@ -294,9 +287,8 @@ export class ShellView extends Widget {
     if (!terminal) {
       return;
     }
-    this._foreign = false;
     const { cols, rows } = terminal;
-    this._sent = `${cols}x${rows}`;
+    this._size.attached({ cols, rows });
     const backlog = new Backlog(
       (bytes, drawn) => terminal.write(bytes, drawn),
       () => document.hidden
@@ -307,12 +299,12 @@ export class ShellView extends Widget {
       id,
       {
         onSnapshot: (text, columns, lines) => {
-          this._foreign = `${columns}x${lines}` !== this._sent;
+          this._size.became({ cols: columns, rows: lines });
           terminal.show(text, columns, lines);
         },
         onData: (bytes, done) => backlog.add(bytes, done),
         onResize: (columns, lines) => {
-          this._foreign = `${columns}x${lines}` !== this._sent;
+          this._size.became({ cols: columns, rows: lines });
           terminal.resize(columns, lines);
         },
         onTitle: title => {
@@ -328,12 +320,7 @@ export class ShellView extends Widget {
     connection.attach();
     setTimeout(() => {
       if (connection.state === 'connecting' && this._connection === connection) {
-        this._bar.show({
-          kind: 'info',
-          text: this._trans.__('Connecting to the shell…'),
-          buttons: [],
-          passing: true
-        });
+        this._bar.show(connectingMessage(this._trans));
       }
     }, QUIET);
   }
@@ -344,19 +331,14 @@ export class ShellView extends Widget {
     switch (state) {
       case 'connected':
         this._bar.show(undefined);
-        this._fit();
+        this._size.fit();
         break;
       case 'offline':
         this._queue.clear();
-        this._bar.show({
-          kind: 'warning',
-          text: this._trans.__('Connection lost. Trying again… The shell goes on meanwhile.'),
-          buttons: [{ label: this._trans.__('Retry now'), run: this._retry }],
-          passing: true
-        });
+        this._bar.show(offlineMessage(this._trans, this._retry));
         break;
       case 'gone':
-        this._showEnd(this._trans.__('This shell has ended.'));
+        this._ended(undefined);
         break;
       case 'ended':
       case 'connecting':
@@ -364,58 +346,20 @@ export class ShellView extends Widget {
     }
   }
 
-  private _ended(status: number): void {
-    this._showEnd(
-      status === 0
-        ? this._trans.__('This shell has ended.')
-        : this._trans.__('This shell has ended with exit status %1.', status)
-    );
-  }
-
-  private _showEnd(text: string): void {
+  /** `status`: undefined where it is not known. */
+  private _ended(status: number | undefined): void {
     this._over = true;
     this._queue.clear();
     this._updateTitle();
-    this._bar.show({
-      kind: 'info',
-      text,
-      buttons: [
-        ...(this._request()
-          ? [{ label: this._trans.__('Start again'), primary: true, run: () => this._startAgain() }]
-          : []),
-        { label: this._trans.__('Close'), run: () => this._closeRequested.emit() }
-      ]
-    });
-    this._fit();
+    this._bar.show(endedMessage(this._trans, status, this._endActions()));
+    this._size.fit();
   }
 
-  /** Fills the tab, unless another window is the one in use: then its size is shown. */
-  private _fit(): void {
-    const terminal = this._terminal;
-    if (!terminal || !this.isVisible || this._foreign || !terminal.fit()) {
-      return;
-    }
-    if (this._connection && `${terminal.cols}x${terminal.rows}` !== this._sent) {
-      clearTimeout(this._resizeTimer);
-      this._resizeTimer = setTimeout(() => this._sendSize(), RESIZE_PAUSE);
-    }
-  }
-
-  private _sendSize(): void {
-    if (this._terminal && this._connection && !this._over) {
-      const { cols, rows } = this._terminal;
-      this._sent = `${cols}x${rows}`;
-      this._connection.resize(cols, rows);
-    }
-  }
-
-  /** Whoever types decides on the size. */
-  private _takeOver(): void {
-    this._foreign = false;
-    if (this._terminal?.fit() === true) {
-      clearTimeout(this._resizeTimer);
-      this._sendSize();
-    }
+  private _endActions(): Required<IEndActions> {
+    return {
+      close: () => this._closeRequested.emit(),
+      again: this._request() ? () => this._startAgain() : undefined
+    };
   }
 
   private readonly _retry = (): void => {
@@ -432,22 +376,12 @@ export class ShellView extends Widget {
   };
 
   private _look(): ITerminalLook {
-    const { values } = this._options.settings;
-    const codeFont = getComputedStyle(document.body).getPropertyValue('--jp-code-font-family').trim();
-    return {
-      theme: terminalTheme(readThemeColors(this.node)),
-      contrast: contrastRatio(this._options.themes?.theme, matchMedia('(prefers-contrast: more)').matches),
-      fontFamily: values.shellFontFamily ?? (codeFont || 'monospace'),
-      fontSize: values.shellFontSize,
-      scrollback: values.shellScrollback,
-      screenReader: values.shellScreenReader,
-      renderer: values.shellRenderer
-    };
+    return terminalLook(this.node, this._options.settings.values, this._options.themes);
   }
 
   private _updateLook(): void {
     this._terminal?.setLook(this._look());
-    this._fit();
+    this._size.fit();
   }
 
   private _onContainers(sender: IContainers): void {
@@ -461,11 +395,9 @@ export class ShellView extends Widget {
 
   private _updateTitle(): void {
     const shell = this._shell;
-    const image = shell?.image ?? this._source.request?.image ?? '';
-    const name = shell?.name ?? this._source.request?.name ?? (image.split('/').pop() || this._trans.__('Shell'));
-    const running = !this._over && this._programTitle !== '' ? `${name}: ${this._programTitle}` : name;
-    this.title.label = running;
-    this.title.caption = [running, image, shell?.commandLine].filter(Boolean).join('\n');
+    const { request } = this._source;
+    const programTitle = this._over ? '' : this._programTitle;
+    Object.assign(this.title, tabTitle({ shell, request, programTitle }, this._trans));
     this.title.dataset = { type: 'nbcontainer-shell', ...(shell && { 'nbcontainer-tab': shell.id }) };
   }
 
@@ -475,6 +407,13 @@ export class ShellView extends Widget {
   private readonly _bar = new Bar();
   private readonly _host = document.createElement('div');
   private readonly _queue: InputQueue;
+  private readonly _size = new WindowSize({
+    terminal: () => (this.isVisible ? this._terminal : undefined),
+    tell: () => {
+      const connection = this._over ? undefined : this._connection;
+      return connection && (({ cols, rows }) => connection.resize(cols, rows));
+    }
+  });
   private readonly _started = new Signal<this, void>(this);
   private readonly _closeRequested = new Signal<this, void>(this);
   private _source: IShellSource;
@@ -486,10 +425,5 @@ export class ShellView extends Widget {
   private _backlog: Backlog | undefined;
   /** The program has ended, or there never was one. */
   private _over = false;
-  /** Another window's size is shown. */
-  private _foreign = false;
-  /** The size last told to the shell, as `COLSxROWS`. */
-  private _sent = '';
-  private _resizeTimer: ReturnType<typeof setTimeout> | undefined;
   private _wantsFocus = false;
 }
