@@ -162,6 +162,54 @@ describe('a signal to the whole group', () => {
   });
 });
 
+/** Rare moments, made long enough to be met. */
+describe.skipIf(!existsSync('/usr/bin/strace'))('the launcher', () => {
+  const strace = (inject: string, ...words: string[]): string[] => [
+    ...['/usr/bin/strace', '-D', '-qq', '-o', '/dev/null', ...words],
+    ...['-e', `trace=${inject.split(':')[0] ?? ''}`, '-e', `inject=${inject}`]
+  ];
+
+  it('says that it cannot watch over a container', async () => {
+    const wrapper = strace('signalfd4:error=EMFILE', '-f');
+    const trial = await tryLauncher(launcher, steps, { argv: ['echo', 'never'], environment: PATH }, { wrapper });
+    expect(trial).toMatchObject({ status: 255, stdout: '' });
+    expect(trial.records).toEqual([{ kind: 'failed', index: 0, errno: 'EMFILE', text: 'open a signalfd' }]);
+  });
+
+  it('notices the end of its supervisor while it looks for the end of something else', async () => {
+    const go = join(base, 'data', 'go');
+    rmSync(go, { force: true });
+    let front = 0;
+    const running = tryLauncher(
+      launcher,
+      steps,
+      { argv: ['sh', '-c', 'while [ ! -e /data/go ]; do sleep 0.02; done; exit 7'], environment: PATH },
+      { wrapper: strace('wait4:delay_enter=300ms:when=2'), onPid: pid => (front = pid) }
+    );
+    await eventually(() => processTree(front).length >= 3, 'the payload');
+    process.kill(front, 'SIGCHLD');
+    writeFileSync(go, '');
+    expect((await running).status).toBe(7);
+  });
+
+  it('notices the end of a payload that was stopped', async () => {
+    let front = 0;
+    const running = tryLauncher(
+      launcher,
+      steps,
+      { argv: ['sh', '-c', 'kill -STOP $$'], environment: PATH },
+      { wrapper: strace('wait4:delay_enter=300ms:when=1', '-f'), onPid: pid => (front = pid) }
+    );
+    const payload = await eventually(
+      () => processTree(front).find(pid => /^\d+ \(sh\) [Tt]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))),
+      'the stop'
+    );
+    await new Promise(resolve => setTimeout(resolve, 150)); // the supervisor has seen it by now
+    process.kill(payload, 'SIGKILL');
+    expect((await running).status).toBe(137);
+  });
+});
+
 describe('in a terminal', () => {
   /** Runs in a terminal of its own (script(1)), with a job-control shell; types the keys one after the other. */
   const inTerminal = async (command: string, keys: readonly (readonly [RegExp, string])[]): Promise<string> => {

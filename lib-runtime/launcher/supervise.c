@@ -115,8 +115,7 @@ static void follow_stop(const struct supervisor *supervisor) {
     if (waitid(P_PID, (id_t)supervisor->main, &info, WSTOPPED | WNOWAIT | WNOHANG) < 0 || info.si_pid == 0) {
         return;
     }
-    int status;
-    waitpid(supervisor->main, &status, WUNTRACED | WNOHANG);
+    waitid(P_PID, (id_t)supervisor->main, &info, WSTOPPED | WNOHANG); // not its end, which is for reap()
     int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (terminal >= 0) {
         pid_t foreground = tcgetpgrp(terminal);
@@ -139,7 +138,7 @@ static bool reap(struct supervisor *supervisor, int *status) {
             if (info.si_pid == supervisor->main) {
                 follow_stop(supervisor);
             } else {
-                waitpid(info.si_pid, status, WUNTRACED | WNOHANG);
+                waitid(P_PID, (id_t)info.si_pid, &info, WSTOPPED | WNOHANG);
             }
             continue;
         }
@@ -150,9 +149,7 @@ static bool reap(struct supervisor *supervisor, int *status) {
     }
 }
 
-static int watch(struct supervisor *supervisor) {
-    sigset_t relayed = relayed_signals();
-    int signals = signalfd(-1, &relayed, SFD_CLOEXEC | SFD_NONBLOCK);
+static int watch(struct supervisor *supervisor, int signals) {
     int status = OWN_FAILURE << 8;
     for (;;) {
         struct pollfd watched[2] = {{.fd = signals, .events = POLLIN}, {.fd = supervisor->control, .events = POLLIN}};
@@ -187,7 +184,8 @@ static void notice_parent(pid_t parent) {
     }
 }
 
-static _Noreturn void run_supervisor(struct container *container, pid_t front, void (*child)(struct container *)) {
+static _Noreturn void run_supervisor(struct container *container, pid_t front, int signals,
+                                     void (*child)(struct container *)) {
     struct supervisor supervisor = {.front = front, .mounts = -1};
     int sockets[2];
     notice_parent(front);
@@ -196,6 +194,7 @@ static _Noreturn void run_supervisor(struct container *container, pid_t front, v
         _exit(OWN_FAILURE);
     }
     if (supervisor.main == 0) {
+        close(signals);
         close(sockets[0]);
         container->control = sockets[1];
         child(container);
@@ -205,7 +204,7 @@ static _Noreturn void run_supervisor(struct container *container, pid_t front, v
     close(container->status);
     supervisor.control = sockets[0];
     let_go_of_stdio();
-    int status = watch(&supervisor);
+    int status = watch(&supervisor, signals);
     if (supervisor.control >= 0) {
         close(supervisor.control);
     }
@@ -250,8 +249,7 @@ static void hear(struct container *container) {
 }
 
 // Waits for the supervisor; passes on what was sent to this process alone.
-static int stand_in_front(struct container *container, pid_t supervisor, const sigset_t *relayed) {
-    int signals = signalfd(-1, relayed, SFD_CLOEXEC | SFD_NONBLOCK);
+static int stand_in_front(struct container *container, pid_t supervisor, int signals) {
     for (;;) {
         struct pollfd watched[2] = {{.fd = signals, .events = POLLIN}, {.fd = container->reports, .events = POLLIN}};
         if (poll(watched, 2, -1) < 0) {
@@ -263,15 +261,17 @@ static int stand_in_front(struct container *container, pid_t supervisor, const s
         struct signalfd_siginfo info;
         while (read(signals, &info, sizeof info) == sizeof info) {
             int status;
+            pid_t ended;
             if (info.ssi_signo != SIGCHLD) {
                 if (info.ssi_code <= 0 || (int)info.ssi_signo == PARENT_DIED) {
                     kill(supervisor, (int)info.ssi_signo);
                 }
-            } else if (waitpid(supervisor, &status, WNOHANG) == supervisor) {
-                close(signals);
-                return status;
-            } else {
-                while (waitpid(-1, &status, WNOHANG) > 0) {
+                continue;
+            }
+            while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+                if (ended == supervisor) {
+                    close(signals);
+                    return status;
                 }
             }
         }
@@ -284,9 +284,11 @@ int run_container(struct container *container, void (*child)(struct container *c
     pid_t front = getpid();
     signal(SIGCHLD, SIG_DFL);
     sigprocmask(SIG_BLOCK, &relayed, NULL);
-    pid_t supervisor = fork();
+    // For both processes: each reads its own signals from it. Without, nobody would hear of an end.
+    int signals = signalfd(-1, &relayed, SFD_CLOEXEC | SFD_NONBLOCK);
+    pid_t supervisor = signals < 0 ? -1 : fork();
     if (supervisor < 0) {
-        report_failure(container->status, 0, errno, "start the supervisor");
+        report_failure(container->status, 0, errno, signals < 0 ? "open a signalfd" : "start the supervisor");
         container->failed = true;
         return OWN_FAILURE;
     }
@@ -294,7 +296,7 @@ int run_container(struct container *container, void (*child)(struct container *c
         if (container->reports >= 0) {
             close(container->reports);
         }
-        run_supervisor(container, front, child);
+        run_supervisor(container, front, signals, child);
     }
     close(container->status);
     if (container->reports >= 0) {
@@ -303,7 +305,7 @@ int run_container(struct container *container, void (*child)(struct container *c
         notice_parent(caller);
         let_go_of_stdio();
     }
-    int status = stand_in_front(container, supervisor, &relayed);
+    int status = stand_in_front(container, supervisor, signals);
     if (WIFSIGNALED(status)) { // killed: its children are ours now
         const char *directory = ledger_of(container->plan);
         end_descendants();
