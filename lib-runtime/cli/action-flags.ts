@@ -8,8 +8,6 @@ interface IFlag {
   readonly help: string;
   /** May be given more than once; the values add up. */
   readonly many?: boolean;
-  /** Commander's property, where its own choice (`--no-mount` is "mount") belongs to another flag. */
-  readonly attribute?: string;
   /** `APPTAINER_<KEY>` and `SINGULARITY_<KEY>` stand in for the flag, in this order. */
   readonly keys: readonly string[];
   readonly only?: readonly IRunSpec['action'][];
@@ -51,7 +49,6 @@ export const ACTION_FLAGS: readonly IFlag[] = [
     flags: '--no-mount <names>',
     help: 'leave out mounts: proc, sys, dev, tmp, home, cwd, bind-paths or /a/path',
     many: true,
-    attribute: 'noMount',
     keys: ['NO_MOUNT']
   },
   { flags: '-c, --contain', help: 'minimal /dev, empty home and /tmp', keys: ['CONTAIN'] },

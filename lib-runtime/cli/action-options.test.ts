@@ -45,7 +45,7 @@ describe('runSpec', () => {
 
   it.each([
     ['--containall', { containall: true }, { contain: true, cleanEnvironment: true, pid: true, ipc: true, uts: false }],
-    ['--containall --no-pid', { containall: true, pid: false }, { contain: true, pid: false, ipc: true }],
+    ['--containall --no-pid', { containall: true, noPid: true }, { contain: true, pid: false, ipc: true }],
     ['--contain', { contain: true }, { contain: true, cleanEnvironment: false, pid: false, ipc: false }],
     [
       '--compat',
@@ -68,7 +68,7 @@ describe('runSpec', () => {
     ['--workdir', { workdir: 'w' }, { workdir: 'w' }],
     ['--dns', { dns: '192.0.2.1,2001:db8::1' }, { dns: ['192.0.2.1', '2001:db8::1'] }],
     ['--net', { net: true }, { network: true }],
-    ['--no-privs', { privs: false }, { noPrivileges: true }],
+    ['--no-privs', { noPrivs: true }, { noPrivileges: true }],
     ['--keep-privs', { keepPrivs: true }, { keepPrivileges: true, noPrivileges: false }],
     [
       '--add-caps --drop-caps',
@@ -93,7 +93,7 @@ describe('runSpec', () => {
     ['--as user', { as: 'user' }, { as: 'user', fakeroot: false }],
     ['--as auto', { as: 'auto', fakeroot: true }, { fakeroot: true }],
     ['--unsquash', { unsquash: true }, { unsquash: true }],
-    ['--no-umask', { umask: false }, { noUmask: true }]
+    ['--no-umask', { noUmask: true }, { noUmask: true }]
   ])('%s', (_, values, expected) => {
     expect(runSpec('exec', [], values, {})).toMatchObject(expected);
   });

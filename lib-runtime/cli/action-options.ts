@@ -21,8 +21,7 @@ export interface IActionValues extends ILimitTexts {
   readonly userns?: boolean;
   readonly fakeroot?: boolean;
   readonly as?: string;
-  /** False for --no-privs. */
-  readonly privs?: boolean;
+  readonly noPrivs?: boolean;
   readonly keepPrivs?: boolean;
   readonly addCaps?: string;
   readonly dropCaps?: string;
@@ -34,18 +33,18 @@ export interface IActionValues extends ILimitTexts {
   readonly cleanenv?: boolean;
   readonly cwd?: string;
   readonly pwd?: string;
-  readonly home?: string | false;
+  readonly home?: string;
+  readonly noHome?: boolean;
   readonly mount?: readonly string[];
   readonly noMount?: readonly string[];
   readonly contain?: boolean;
   readonly containall?: boolean;
   readonly compat?: boolean;
-  /** False for --no-pid. */
   readonly pid?: boolean;
+  readonly noPid?: boolean;
   readonly ipc?: boolean;
   readonly uts?: boolean;
-  /** False for --no-umask. */
-  readonly umask?: boolean;
+  readonly noUmask?: boolean;
   readonly writable?: boolean;
   readonly writableTmpfs?: boolean;
   readonly app?: string;
@@ -53,7 +52,7 @@ export interface IActionValues extends ILimitTexts {
   readonly nv?: boolean;
   readonly rocm?: boolean;
   readonly hostname?: string;
-  readonly eval?: boolean;
+  readonly noEval?: boolean;
   readonly shell?: string;
   readonly engine?: string;
   readonly root?: string;
@@ -77,12 +76,11 @@ export function runSpec(
 ): IRunSpec {
   const text = (keys: readonly string[]): string | undefined => lookUp(environment, keys);
   const yes = (given: boolean | undefined, ...keys: string[]): boolean => given ?? isTrue(text(keys), keys[0] ?? '');
-  const no = (given: boolean | undefined, key: string): boolean => given === false || isTrue(text([key]), key);
   const list = (given: readonly string[] | undefined, keys: readonly string[]): string[] => {
     const inherited = keys.map(key => text([key])).filter((value): value is string => Boolean(value));
     return [...inherited, ...(given ?? [])];
   };
-  const home = typeof values.home === 'string' ? values.home : text(['HOME']);
+  const home = values.home ?? text(['HOME']);
   const cwd = values.cwd ?? values.pwd ?? text(['CWD']) ?? text(['PWD', 'TARGET_PWD']);
   const shell = values.shell ?? text(['SHELL']);
   const hostname = values.hostname ?? text(['HOSTNAME']);
@@ -100,7 +98,7 @@ export function runSpec(
   const limits = parseLimits(limitTexts(values, key => text([key])));
   const compat = yes(values.compat, 'COMPAT');
   const containAll = compat || yes(values.containall, 'CONTAINALL');
-  const noPid = no(values.pid, 'NO_PID');
+  const noPid = yes(values.noPid, 'NO_PID');
   return {
     ...DEFAULT_SPEC,
     action,
@@ -115,7 +113,7 @@ export function runSpec(
     network: yes(values.net, 'NET', 'UNSHARE_NET'),
     userNamespace: yes(values.userns, 'USERNS', 'UNSHARE_USERNS'),
     fakeroot,
-    noPrivileges: no(values.privs, 'NO_PRIVS'),
+    noPrivileges: yes(values.noPrivs, 'NO_PRIVS'),
     keepPrivileges: yes(values.keepPrivs, 'KEEP_PRIVS'),
     addCapabilities: parseCapabilities(values.addCaps ?? text(['ADD_CAPS']) ?? ''),
     dropCapabilities: parseCapabilities(values.dropCaps ?? text(['DROP_CAPS']) ?? ''),
@@ -124,18 +122,18 @@ export function runSpec(
     unsquash: yes(values.unsquash, 'UNSQUASH'),
     environment: { ...envFile, ...parseVariables(list(values.env, ['ENV'])) },
     cleanEnvironment: containAll || yes(values.cleanenv, 'CLEANENV'),
-    noHome: no(values.home === false ? false : undefined, 'NO_HOME'),
+    noHome: yes(values.noHome, 'NO_HOME'),
     noMount: list(values.noMount, ['NO_MOUNT']).flatMap(names => names.split(',')),
     contain: containAll || yes(values.contain, 'CONTAIN'),
     pid: !noPid && (containAll || yes(values.pid, 'PID', 'UNSHARE_PID')),
     ipc: containAll || yes(values.ipc, 'IPC', 'UNSHARE_IPC'),
     uts: yes(values.uts, 'UTS', 'UNSHARE_UTS'),
-    noUmask: compat || no(values.umask, 'NO_UMASK'),
+    noUmask: compat || yes(values.noUmask, 'NO_UMASK'),
     writable: yes(values.writable, 'WRITABLE'),
     writableTmpfs: compat || yes(values.writableTmpfs, 'WRITABLE_TMPFS'),
     nv: yes(values.nv, 'NV'),
     rocm: yes(values.rocm, 'ROCM'),
-    noEval: compat || no(values.eval, 'NO_EVAL'),
+    noEval: compat || yes(values.noEval, 'NO_EVAL'),
     ...(app !== undefined && { app: parseApp(app) }),
     ...(workdir !== undefined && { workdir }),
     ...(cwd !== undefined && { workingDirectory: cwd }),

@@ -48,10 +48,8 @@ export function actionOptions(command: Command, name: IRunSpec['action']): Comma
     if (flag.many) {
       option.argParser((value: string, previous: unknown) => [...(Array.isArray(previous) ? previous : []), value]);
     }
-    const { attribute } = flag;
-    if (attribute !== undefined) {
-      option.attributeName = () => attribute;
-    }
+    // Flags of their own, as in Apptainer: commander would make `--no-pid` the opposite of `--pid`.
+    option.negate = false;
     command.addOption(option);
   }
   command

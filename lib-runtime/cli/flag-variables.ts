@@ -22,17 +22,22 @@ export function lookUp(environment: Environment, keys: readonly string[]): strin
   return undefined;
 }
 
+/** Go's strconv.ParseBool, which Apptainer reads variables and flags with; undefined for any other word. */
+export function booleanOf(text: string): boolean | undefined {
+  if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) {
+    return true;
+  }
+  return ['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text) ? false : undefined;
+}
+
 /** @throws ContainerError `usage` for a word that is neither true nor false */
 export function isTrue(text: string | undefined, key: string): boolean {
   if (text === undefined) {
     return false;
   }
-  // Go's strconv.ParseBool, which Apptainer reads these variables with.
-  if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) {
-    return true;
-  }
-  if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text)) {
-    return false;
+  const value = booleanOf(text);
+  if (value !== undefined) {
+    return value;
   }
   throw new ContainerError({
     code: 'usage',

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What every command line has: name, version and the flags before its first word. */
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
+import { FlagCommand } from './flag-words.ts';
 import { print, setVerbosity } from './output.ts';
 import { APPTAINER_VERSION } from './shim-scripts.ts';
 
@@ -15,7 +16,7 @@ export const complaint = (): string => held;
 /** `name`: called as apptainer or singularity, the program answers with their version. */
 export function makeProgram(version: string, name: string): Command {
   const shown = name === 'nbcontainer' ? `${name} version ${version}` : `apptainer version ${APPTAINER_VERSION}`;
-  return new Command(name)
+  return new FlagCommand(name)
     .description('Run SIF and Docker images where you are, with the words of Apptainer.')
     .version(shown, '--version', 'print the version')
     .option('-d, --debug', 'print what is done and where a failure came from')

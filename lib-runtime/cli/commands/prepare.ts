@@ -62,7 +62,7 @@ export async function instanceWishes(
   values: IStartValues
 ): Promise<IGpuChoice> {
   const asked = await wishes(action, words, values);
-  const noPid = values.pid === false || isTrue(lookUp(process.env, ['NO_PID']), 'NO_PID');
+  const noPid = values.noPid ?? isTrue(lookUp(process.env, ['NO_PID']), 'NO_PID');
   return { ...asked, spec: { ...asked.spec, pid: !noPid, instance: { name, keeps: true } } };
 }
 
