@@ -21,7 +21,7 @@ import { openStore, type Store } from '../store/store.ts';
 import { gatherImageFacts } from './facts.ts';
 import { inspectImage } from './inspect.ts';
 import { openImage } from './open.ts';
-import { pullImage } from './pull.ts';
+import { pullImage, pullIntoStore } from './pull.ts';
 import { listDirectory } from './testing.ts';
 import { ensureTree } from './unpack.ts';
 
@@ -127,6 +127,24 @@ describe('pullImage from a registry', () => {
     expect(statSync(second.path).ino).toBe(statSync(output).ino);
     const gzip = await pullImage({ ...request, output: join(work, 'out', 'z.sif'), compression: 'gzip' });
     expect(statSync(gzip.path).ino).not.toBe(statSync(output).ino);
+  });
+
+  it('fetches an image once for all its names, and forgets none of them', async () => {
+    const phases = new Set<string>();
+    const request = { store, plainHttp: true, onProgress: ({ phase }: { phase: string }) => phases.add(phase) };
+    const one = await pullImage({ ...request, source: dockerSource(), output: join(work, 'out', 'one.sif') });
+    phases.clear();
+    const source = `oci:${layouts}/multi:t`;
+    const two = await pullImage({ ...request, source, output: join(work, 'out', 'two.sif') });
+    const three = await pullIntoStore(`oci:${layouts}/multi`, request);
+    expect(three.path).toBe(store.imagePath(one.key));
+    expect(phases).not.toContain('convert');
+    expect(statSync(two.path).ino).toBe(statSync(one.path).ino);
+    const names = [dockerSource(), `oci:${layouts}/multi`, source].sort();
+    expect((await store.images()).map(({ name, key }) => [name, key])).toEqual(names.map(name => [name, one.key]));
+    // Another compression is another file, which takes the place of the first one in the store.
+    await pullImage({ ...request, source, output: join(work, 'out', 'gzip.sif'), compression: 'gzip' });
+    expect((await store.images()).map(({ name }) => name)).toEqual(names);
   });
 
   it('takes the image of another machine when asked', async () => {

@@ -87,7 +87,7 @@ function convert(remote: IRemoteImage, request: IPullRequest, output: string): P
   const key = keyOfDigest(remote.manifestDigest);
   return store.withLock(
     key,
-    async () => (await reuse(remote, request, output)) ?? (await fetchSif(remote, request, key, output)),
+    async () => (await reuse(remote, request, key, output)) ?? (await fetchSif(remote, request, key, output)),
     signal ? { signal } : {}
   );
 }
@@ -110,6 +110,12 @@ export async function pullIntoStore(
         const known = await store.findReference(remote.name);
         if (known?.manifestDigest === remote.manifestDigest) {
           return known;
+        }
+        const present = await store.contentOf(key);
+        if (present !== undefined) {
+          const { manifestDigest, name: reference } = remote;
+          const { path, sizeBytes } = present;
+          return store.putReference({ reference, key, manifestDigest, path, sizeBytes });
         }
         return request.preferTree ? fetchTree(remote, request, key) : fetchSif(remote, request, key, undefined);
       },
@@ -213,20 +219,28 @@ async function checkOutput(output: string, force: boolean | undefined): Promise<
   }
 }
 
-/** The same image, pulled before with the same compression: the file is shared, nothing is fetched. */
-async function reuse(remote: IRemoteImage, request: IPullRequest, output: string): Promise<IImageRecord | undefined> {
+/** The same image, pulled before under this or another name with the same compression: the file is shared. */
+async function reuse(
+  { name: reference, manifestDigest }: IRemoteImage,
+  request: IPullRequest,
+  key: string,
+  output: string
+): Promise<IImageRecord | undefined> {
   const { store, compression = 'zstd' } = request;
-  const known = await store.findReference(remote.name);
-  if (known?.manifestDigest !== remote.manifestDigest || known.external) {
+  const present = await store.contentOf(key);
+  if (present === undefined) {
     return undefined;
   }
-  const { source } = await identifyImage(known.path, store);
+  const { source } = await identifyImage(present.path, store);
   if (source.kind !== 'squashfs' || source.compression !== compression) {
     return undefined;
   }
   const { force: overwrite = false, signal } = request;
-  await store.exportImage(known.key, output, { overwrite, ...(signal && { signal }) });
-  return known;
+  await store.exportImage(key, output, { overwrite, ...(signal && { signal }) });
+  const known = await store.findReference(reference);
+  return known?.path === present.path
+    ? known
+    : store.putReference({ reference, key, manifestDigest, path: present.path });
 }
 
 /** Fetches and converts. With an output on another file system the SIF is written there and not kept in the store. */

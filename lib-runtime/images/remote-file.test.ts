@@ -2,6 +2,7 @@
 /** Images that are files at their source: on a web server (node:http), in a real registry (Debian's docker-registry). */
 import { execFileSync } from 'node:child_process';
 import {
+  appendFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -260,6 +261,20 @@ describe('a SIF in a registry (ORAS)', () => {
     const second = await pullIntoStore(`docker://${registry.host}/test/tags:2`, request());
     expect([second.path, second.key]).toEqual([first.path, first.key]);
     expect(await store.images()).toHaveLength(2);
+  });
+
+  it('is fetched anew where the file that was pulled has been written to', async () => {
+    await pushArtifact(registry.host, 'test/signed', '1', { files: [{ content: sif }] });
+    const artifact = { ...request(), source: `oras://${registry.host}/test/signed:1` };
+    for (const source of [artifact.source, serve()]) {
+      const first = await pullImage({ ...artifact, source, output: join(work, 'out', 'a.sif'), force: true });
+      // As apptainer sign does; the store's file is the same one.
+      appendFileSync(first.path, 'signature');
+      const second = await pullImage({ ...artifact, source, output: join(work, 'out', 'b.sif'), force: true });
+      expect(readFileSync(second.path).equals(sif)).toBe(true);
+      expect(readFileSync(first.path).length).toBe(sif.length + 'signature'.length);
+      expect(readFileSync(store.imagePath(first.key)).equals(sif)).toBe(true);
+    }
   });
 
   it('follows a tag that has moved', async () => {

@@ -78,7 +78,7 @@ async function reuse(
     // The digest of an address is never one of a content.
     const key = keyOfDigest(remote.digest);
     const path = store.imagePath(key);
-    if (!(await store.images()).some(image => image.path === path)) {
+    if ((await store.contentOf(key))?.path !== path) {
       return undefined;
     }
     await share(path);
@@ -122,7 +122,7 @@ async function fetchFile(
       }
       // The same content under another name is there: its file stays, others may know it by its inode.
       const stored = store.imagePath(key);
-      const present = (await store.images()).some(image => image.path === stored);
+      const present = (await store.contentOf(key))?.path === stored;
       const kept = present ? stored : await store.placeImage(path, key);
       if (output !== undefined) {
         await store.exportImage(key, output, { overwrite, ...(signal && { signal }) });

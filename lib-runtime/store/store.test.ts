@@ -46,7 +46,7 @@ beforeEach(async () => {
 async function makeImage(key: string, bytes = 100_000): Promise<string> {
   await using directory = await store.temporaryDirectory('pull');
   await writeFile(join(directory.path, 'x.sif'), Buffer.alloc(bytes, key));
-  return store.placeImage(join(directory.path, 'x.sif'), key);
+  return await store.placeImage(join(directory.path, 'x.sif'), key);
 }
 async function makeTree(key: string): Promise<void> {
   await using directory = await store.temporaryDirectory('tree', { near: 'trees' });
@@ -176,6 +176,17 @@ describe('references', () => {
     expect(await store.removeImage('a/b:1')).toBe(0);
     expect(await store.removeImage('a/b:2')).toBeGreaterThanOrEqual(100_000);
     expect(await readdir(join(home, 'images'))).toEqual([]);
+  });
+
+  it('keeps all names of an image whose SIF is made anew', async () => {
+    const stored = await makeImage(KEY);
+    await store.putReference({ reference: 'docker://a/b:1', key: KEY, path: stored });
+    await makeImage(KEY, 50_000);
+    expect(await store.findReference('docker://a/b:1')).toMatchObject({ path: stored, sizeBytes: 50_000 });
+    // A file that somebody else has changed is not vouched for by the next one.
+    await appendFile(stored, 'changed');
+    await makeImage(KEY);
+    expect(await store.findReference('docker://a/b:1')).toBeUndefined();
   });
 
   it('passes over a damaged record', async () => {

@@ -177,9 +177,30 @@ export class Store {
     return publishTree(temporary, this.treePath(key, view));
   }
 
-  /** Moves a finished SIF (made in a `temporaryDirectory`) to its place in the store; an existing one is replaced. */
-  placeImage(temporary: string, key: string): Promise<string> {
-    return publishFile(temporary, this.imagePath(key));
+  /**
+   * Moves a finished SIF (made in a `temporaryDirectory`) to its place in the store; an existing one is replaced, and
+   * its names go over to the new one. The caller holds the key's lock.
+   */
+  async placeImage(temporary: string, key: string): Promise<string> {
+    const named = await this.recordsOf(key);
+    const path = await publishFile(temporary, this.imagePath(key));
+    const mark = await markOf(path);
+    for (const record of named) {
+      if (mark !== undefined && record.path === path) {
+        await writeRecord(this.refs, { ...record, mark, sizeBytes: mark.size });
+      }
+    }
+    return path;
+  }
+
+  /**
+   * What the store itself has of a key, unchanged since it was recorded under whatever name: the SIF, else the tree.
+   * The caller holds the key's lock.
+   */
+  async contentOf(key: string): Promise<IImageRecord | undefined> {
+    const records = (await this.recordsOf(key)).filter(({ external }) => !external);
+    const record = records.find(({ path }) => path === this.imagePath(key)) ?? records[0];
+    return record && asImage(record);
   }
 
   /**
@@ -204,7 +225,8 @@ export class Store {
       let path = resolve(entry.path);
       let external = !this.holds(path);
       const stored = this.imagePath(entry.key);
-      if (external && ((await this.hasStored(entry.key)) || (await linked(path, stored)))) {
+      const has = async (): Promise<boolean> => (await this.contentOf(entry.key))?.path === stored;
+      if (external && ((await has()) || (await linked(path, stored)))) {
         [path, external] = [stored, false];
       }
       const mark = await markOf(path);
@@ -319,11 +341,11 @@ export class Store {
     return join(this.home, 'locks', `${checkKey(key)}.users`);
   }
 
-  /** Whether `images/` has this key's SIF, unchanged since it was recorded. */
-  private async hasStored(key: string): Promise<boolean> {
-    const path = this.imagePath(key);
-    const records = (await readRecords(this.refs)).filter(record => record.path === path);
-    return (await Promise.all(records.map(stillMatches))).includes(true);
+  /** The names of a key whose file is still the one that was recorded. */
+  private async recordsOf(key: string): Promise<IReferenceRecord[]> {
+    const records = (await readRecords(this.refs)).filter(record => record.key === key);
+    const matches = await Promise.all(records.map(stillMatches));
+    return records.filter((_, at) => matches[at]);
   }
 
   private holds(path: string): boolean {
