@@ -106,7 +106,8 @@ async function removeOrphan(
     if (status === undefined || status.mtimeMs > before || (await store.users(key)).length > 0) {
       return undefined;
     }
-    return dryRun ? 0 : await removeContent(store, key);
+    const removed = dryRun ? 0 : await removeContent(store, key);
+    return typeof removed === 'object' ? undefined : removed;
   } finally {
     await lock.release();
   }

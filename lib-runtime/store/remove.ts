@@ -59,15 +59,20 @@ export async function removeImage(store: Store, nameOrKey: string): Promise<numb
   try {
     const records = (await readRecords(store.refs)).filter(record => record.key === image.key);
     const going = byName ? records.filter(record => record.reference === image.name) : records;
-    const last = going.length === records.length;
-    const [user] = last ? await store.users(image.key) : [];
-    if (user !== undefined) {
-      throw inUse(image, user, 'is in use');
+    const forget = async (): Promise<void> => {
+      for (const record of going) {
+        await removeRecord(store.refs, record.reference);
+      }
+    };
+    if (going.length < records.length) {
+      await forget();
+      return 0;
     }
-    for (const record of going) {
-      await removeRecord(store.refs, record.reference);
+    const removed = await removeContent(store, image.key, forget);
+    if (typeof removed === 'object') {
+      throw inUse(image, removed, 'is in use');
     }
-    return last ? await removeContent(store, image.key) : 0;
+    return removed;
   } catch (error) {
     throw asContainerError(error, 'store', `cannot remove ${image.name}`);
   } finally {
@@ -75,8 +80,31 @@ export async function removeImage(store: Store, nameOrKey: string): Promise<numb
   }
 }
 
-/** Removes the SIF and the trees of a key. The caller holds its lock. @returns bytes freed */
-export async function removeContent(store: Store, key: string): Promise<number> {
+/**
+ * Removes the SIF and the trees of a key, unless somebody uses them. The caller holds its lock; a container that starts
+ * does not wait for that: it says that it uses the image, and only then looks whether its tree is there.
+ * @param forget called when it is certain that they go.
+ * @returns bytes freed, or who uses the image.
+ */
+export async function removeContent(
+  store: Store,
+  key: string,
+  forget: () => Promise<void> = () => Promise.resolve()
+): Promise<number | IOwner> {
+  const user = async (): Promise<IOwner | undefined> => (await store.users(key))[0];
+  const present = await user();
+  if (present !== undefined) {
+    return present;
+  }
+  // A tree exists only when it is complete, so it leaves its place in one step.
+  const trees = dirname(store.treePath(key, 'plain'));
+  const gone = await moveAway(store, trees);
+  const late = await user();
+  if (late !== undefined) {
+    await (gone && rename(gone, trees));
+    return late;
+  }
+  await forget();
   let freed = 0;
   const sif = store.imagePath(key);
   try {
@@ -89,18 +117,22 @@ export async function removeContent(store: Store, key: string): Promise<number> 
       throw error;
     }
   }
-  // A tree exists only when it is complete, so it leaves its place in one step.
+  return freed + (gone === undefined ? 0 : await removeTree(gone));
+}
+
+/** @returns where the trees of a key are then; undefined when there were none. */
+async function moveAway(store: Store, trees: string): Promise<string | undefined> {
   const gone = join(store.treesTemporary, ownedName('gone'));
   try {
     await makeDirectory(store.treesTemporary, 0o700);
-    await rename(dirname(store.treePath(key, 'plain')), gone);
+    await rename(trees, gone);
+    return gone;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') {
-      return freed;
+      return undefined;
     }
     throw error;
   }
-  return freed + (await removeTree(gone));
 }
 
 function inUse(image: IImageRecord, holder: IOwner, how: string): ContainerError {

@@ -22,6 +22,7 @@ import { isHeld } from '../support/lock.ts';
 import { collectGarbage } from './garbage.ts';
 import { openStore } from './store.ts';
 import type { Store } from './store.ts';
+import type { IHold } from './users.ts';
 
 const KEY = `sha256-${'1'.repeat(64)}`;
 const OTHER = `sha256-${'2'.repeat(64)}`;
@@ -106,6 +107,25 @@ describe('openStore', () => {
     expect(await readdir(join(home, 'tmp'))).toEqual([mine.path.split('/').at(-1)]);
     await mine.dispose();
     expect(await readdir(join(home, 'tmp'))).toEqual([]);
+  });
+
+  it('sweeps locks and marks of killed processes, and those of live ones stay', async () => {
+    const { kill } = await other(`
+      void store.withLock('${KEY}', () => new Promise(() => {}));
+      await store.holdImage('${KEY}');
+      while ((await store.tryLock('${KEY}')).pid !== process.pid);
+      console.log('held');`);
+    await store.withLock(OTHER, async () => {
+      const hold = await store.holdImage(OTHER);
+      const [all, ours] = [[KEY, OTHER], [OTHER]].map(keys => keys.flatMap(key => [`${key}.lock`, `${key}.users`]));
+      await openStore({ home });
+      expect((await readdir(join(home, 'locks'))).sort()).toEqual(all);
+      await kill();
+      await openStore({ home });
+      expect((await readdir(join(home, 'locks'))).sort()).toEqual(ours);
+      await hold.release();
+    });
+    expect(await readdir(join(home, 'locks'))).toEqual([]);
   });
 });
 
@@ -257,6 +277,24 @@ describe('removal', () => {
     await kill();
     expect(await store.removeImage('a/b')).toBeGreaterThan(0);
     expect(await readdir(join(home, 'locks'))).toEqual([]);
+  });
+
+  it('gives back the tree to who begins to use the image at the same time', async () => {
+    await store.putReference({ reference: 'docker://a/b', key: KEY, path: await makeImage(KEY) });
+    await makeTree(KEY);
+    const users = store.users.bind(store);
+    let hold: Promise<IHold> | undefined;
+    store.users = async key => {
+      const before = await users(key);
+      hold ??= store.holdImage(key);
+      await hold;
+      return before;
+    };
+    await expect(store.removeImage('a/b')).rejects.toMatchObject({ code: 'locked' });
+    expect(await readdir(store.treePath(KEY, 'plain'))).toEqual(['etc']);
+    expect(await store.findReference('docker://a/b')).toMatchObject({ path: store.imagePath(KEY) });
+    await (await hold)?.release();
+    expect(await store.removeImage('a/b')).toBeGreaterThanOrEqual(105_000);
   });
 
   it('refuses while the image is being made', async () => {

@@ -14,7 +14,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { asContainerError, ContainerError } from '../support/errors.ts';
 import { requireHome } from '../support/home.ts';
-import { isHeld, takeLock, tryLock, withLock } from '../support/lock.ts';
+import { isHeld, sweepLocks, tryLock, withLock } from '../support/lock.ts';
 import type { IHeldLock, ILockOptions } from '../support/lock.ts';
 import type { IOwner } from '../support/owner.ts';
 import { publishFile, publishTree, shareFile } from './files.ts';
@@ -27,7 +27,7 @@ import { assertSpaceAt, freeSpaceAt } from './space.ts';
 import { makeTemporaryDirectory, sweep } from './temporary.ts';
 import type { ITemporaryDirectory } from './temporary.ts';
 import { locateTrees } from './trees.ts';
-import { addUser, liveUsers } from './users.ts';
+import { holdImage, liveUsers, sweepUsers, usersDirectory } from './users.ts';
 import type { IHold } from './users.ts';
 import { makeDirectory } from '../support/make-directory.ts';
 
@@ -137,22 +137,14 @@ export class Store {
     return tryLock(join(this.home, 'locks'), lockName(key));
   }
 
-  /**
-   * Marks an image as in use until released or until process `pid` (default this one) ends: it cannot be removed.
-   * Waits while the image is being made or removed.
-   */
-  async holdImage(key: string, options: ILockOptions & { readonly pid?: number } = {}): Promise<IHold> {
-    const lock = await takeLock(join(this.home, 'locks'), lockName(key), options);
-    try {
-      return await addUser(this.usersDirectory(key), options.pid ?? process.pid);
-    } finally {
-      await lock.release();
-    }
+  /** See holdImage. */
+  holdImage(key: string, pid?: number): Promise<IHold> {
+    return holdImage(this.home, key, pid);
   }
 
-  /** Live processes that use an image. The caller holds the image's lock. */
+  /** Live processes that use an image. */
   users(key: string): Promise<IOwner[]> {
-    return liveUsers(this.usersDirectory(key));
+    return liveUsers(usersDirectory(this.home, key));
   }
 
   /**
@@ -319,10 +311,13 @@ export class Store {
 
   /** Removes what dead processes have left behind. @returns bytes freed. Never throws. */
   async sweep(): Promise<number> {
+    const locks = join(this.home, 'locks');
     const freed = await Promise.all([
       sweep(join(this.home, 'tmp')),
       sweep(this.treesTemporary),
-      sweep(join(this.home, 'locks'), name => name.startsWith('.take-'))
+      sweep(locks, name => name.startsWith('.take-')),
+      sweepUsers(locks),
+      sweepLocks(locks)
     ]);
     return freed.reduce((sum, bytes) => sum + bytes, 0);
   }
@@ -335,10 +330,6 @@ export class Store {
   /** Beside the trees, on their file system. */
   get treesTemporary(): string {
     return join(dirname(this.treesDirectory), this.treesDirectory === join(this.home, 'trees') ? 'tmp' : 'trees-tmp');
-  }
-
-  private usersDirectory(key: string): string {
-    return join(this.home, 'locks', `${checkKey(key)}.users`);
   }
 
   /** The names of a key whose file is still the one that was recorded. */
