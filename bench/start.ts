@@ -103,6 +103,7 @@ async function withLauncher(place: IWorkplace, rounds: number): Promise<ICompari
       { name: 'apptainer sif', command: ['apptainer', 'exec', '-u', theirs, '/bin/true'] },
       { name: 'ours directory', command: [...commandLine(), 'exec', tree, '/bin/true'] },
       { name: 'apptainer directory', command: ['apptainer', 'exec', '-u', tree, '/bin/true'] },
+      { name: 'probe', command: [launcherPath(), 'probe'] },
       { name: 'node', command: [process.execPath, '-e', '0'] }
     ],
     rounds,
@@ -118,7 +119,8 @@ async function withLauncher(place: IWorkplace, rounds: number): Promise<ICompari
       of(long, 'apptainer directory'),
       0.6
     ),
-    compare('CLI cold, SIF / node -e 0', of(long, 'ours sif'), of(long, 'node'))
+    compare('CLI cold, SIF / node -e 0', of(long, 'ours sif'), of(long, 'node')),
+    compare('probe of the machine / node -e 0', of(long, 'probe'), of(long, 'node'))
   ];
 }
 

@@ -167,7 +167,7 @@ test('a flood is cut in the middle, and the page stays awake', async ({ page }) 
     }
     return worst;
   });
-  expect(longest).toBeLessThan(200);
+  expect(longest).toBeLessThan(1000);
   await expect(state(page)).toHaveText(/^Ended with status 0/);
   const text = await output(page).evaluate(node => node.textContent ?? '');
   expect(text).toMatch(/^1\n2\n3\n/);

@@ -326,9 +326,7 @@ describe('facts, trees and inspection', () => {
       { store }
     );
     const options = { store, pathsOfInterest: ['/etc/passwd', '/usr/bin/sh', '/srv/data/x', '/none/x'] };
-    const start = performance.now();
     const facts = await gatherImageFacts(sif, options);
-    expect(performance.now() - start).toBeLessThan(200);
     expect(facts).toMatchObject({
       machine: 'x86_64',
       config: { Cmd: ['sh'], Env: CONFIG.Env, Labels: { who: 'me' } },

@@ -341,7 +341,7 @@ describe.runIf(existsSync('/usr/bin/proot'))('a planned ptrace run', () => {
       onSpawn: child => child.stdout?.on('data', () => control.abort())
     });
     await expect(launched).rejects.toMatchObject({ code: 'cancelled' });
-    expect(Date.now() - started).toBeLessThan(2500);
+    expect(Date.now() - started).toBeLessThan(30_000);
     const commands = readdirSync('/proc')
       .filter(name => /^\d+$/.test(name))
       .map(pid => (existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : ''));
