@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/**
- * The in-place root and its ledger, tried in a private copy of `/`: an overlay of the machine's root in a mount
- * namespace of the test, so that the machine's own `/` is never touched.
- */
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+/** The in-place root and its ledger, tried in a private copy of `/`, so that the machine's own is never touched. */
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   lstatSync,
@@ -21,29 +17,24 @@ import {
   eventually,
   freshLauncher,
   IS_ROOT,
+  type ITrial,
   makeBusyboxTree,
   processTree,
   PATH,
   temporaryDirectory,
   tryLauncher
 } from './test-support.ts';
-import type { ITrial } from './test-support.ts';
+import { type IPrivateRoot, makePrivateRoot } from './test-private-root.ts';
 import { launcherPath } from './launcher-path.ts';
 import { encodePlan } from './protocol.ts';
 import type { Step } from './steps.ts';
 
 let launcher = '';
 let base = '';
-/** What was made in the private root: its overlay's upper directory. */
 let upper = '';
-/** The private root, by way of the mount namespace that it is in. */
 let root = '';
-let wrapper: string[] = [];
-let holder: ReturnType<typeof startHolder> | undefined;
-
-/** Keeps a mount namespace; says a line when it is there. */
-const startHolder = () =>
-  spawn('unshare', ['-m', 'sh', '-c', 'echo; exec sleep infinity'], { stdio: ['ignore', 'pipe', 'inherit'] });
+let wrapper: readonly string[] = [];
+let copy: IPrivateRoot | undefined;
 
 beforeAll(async () => {
   if (!IS_ROOT) {
@@ -51,39 +42,13 @@ beforeAll(async () => {
   }
   launcher = freshLauncher();
   base = temporaryDirectory();
-  execFileSync('mount', ['-t', 'tmpfs', 'nbcontainer-test', base]); // no overlay upper on an overlay
-  upper = join(base, 'upper');
-  ['upper', 'work', 'root', 'trees', 'run'].forEach(name => {
-    mkdirSync(join(base, name), { mode: 0o755 });
-  });
-  // In a mount namespace of its own: an in-place start of another test would otherwise find a /proc below its /tmp.
-  holder = startHolder();
-  await once(holder.stdout, 'data');
-  const enter = ['-m', '-t', String(holder.pid)];
-  const mount = (...words: string[]): unknown => execFileSync('nsenter', [...enter, 'mount', ...words]);
-  mount('-t', 'overlay', 'overlay', '-o', `lowerdir=/,upperdir=${upper},workdir=${base}/work`, `${base}/root`);
-  // What the test and the launcher share; /tmp first, so that the private root's /proc does not lie below its /tmp.
-  for (const name of ['tmp', 'proc', 'dev']) {
-    mount('--rbind', `/${name}`, `${base}/root/${name}`);
-    mount('--make-rslave', `${base}/root/${name}`);
-  }
-  for (const name of new Set([launcher, base].map(path => `/${path.split('/')[1] ?? ''}`))) {
-    if (name !== '/tmp') {
-      mount('--bind', name, `${base}/root${name}`);
-    }
-  }
-  root = `/proc/${String(holder.pid)}/root${base}/root`;
-  wrapper = ['nsenter', ...enter, 'unshare', '-m', 'chroot', `${base}/root`];
+  copy = await makePrivateRoot(base, [launcher]);
+  ({ upper, root, wrapper } = copy);
+  mkdirSync(join(base, 'trees'), { mode: 0o755 });
+  mkdirSync(join(base, 'run'), { mode: 0o755 });
 });
 afterAll(async () => {
-  if (holder) {
-    holder.kill();
-    await once(holder, 'exit');
-  }
-  if (base) {
-    execFileSync('umount', ['-R', '-l', base]);
-    rmSync(base, { recursive: true, force: true });
-  }
+  await copy?.end();
 });
 beforeEach(() => {
   if (base) {
@@ -144,6 +109,7 @@ function plan(
   ];
 }
 const SH = '/usr/bin/sh';
+const waiting = (mark: string): string => `while [ ! -e ${base}/run/${mark} ]; do sleep 0.02; done`;
 const run = (steps: readonly Step[], script: string, onPid?: (pid: number) => void): Promise<ITrial> =>
   tryLauncher(
     launcher,
@@ -226,10 +192,7 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
 
   it('leaves what is no longer as it was made', async () => {
     const app = appTree('one', {});
-    const running = run(
-      plan(app, { names: ['usr', 'app', 'hello', 'link'] }),
-      `while [ ! -e ${base}/run/go ]; do sleep 0.05; done`
-    );
+    const running = run(plan(app, { names: ['usr', 'app', 'hello', 'link'] }), waiting('go'));
     await eventually(() => made().includes('link'), 'the entries');
     writeFileSync(`${root}/app/precious`, 'x');
     writeFileSync(`${root}/hello`, 'x');
@@ -311,6 +274,46 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
     mkdirSync(`${root}/app`);
     expect((await run(plan(one, { names: ['usr', 'app'] }), 'cat /app/mark')).stdout).toBe('one\n');
     expect(made()).toEqual([]);
+  });
+
+  describe.skipIf(!existsSync('/usr/bin/strace'))('while the ledger cannot be read', () => {
+    /** A call of the supervisor's fails; of `-P PATH`, those that concern the path are counted. */
+    const runFailing = (inject: string, ...words: string[]): Promise<ITrial> => {
+      const strace = ['/usr/bin/strace', '-D', '-f', '-qq', '-o', '/dev/null', ...words];
+      return tryLauncher(
+        launcher,
+        plan(appTree('one', {}), { names: ['app', 'usr'] }),
+        { argv: [SH, '-c', 'true'], environment: { PATH: '/usr/bin:/busy' } },
+        { wrapper: [...wrapper, ...strace, '-e', `trace=${inject.split(':')[0] ?? ''}`, '-e', `inject=${inject}`] }
+      );
+    };
+
+    it('keeps an empty directory of the host', async () => {
+      mkdirSync(`${root}/app`);
+      // lock, the sweep, the record, lock, and then who else has the entry
+      const trial = await runFailing('openat:error=EMFILE:when=5', '-P', `${base}/run/ledger`);
+      expect(made()).toEqual(['app']);
+      expect(trial.records).toMatchObject([{ kind: 'failed', errno: 'EMFILE', text: 'read the ledger for /app' }]);
+      rmSync(`${root}/app`, { recursive: true });
+    });
+
+    it('keeps what another container uses; the next sweep removes it', async () => {
+      const first = run(plan(appTree('one', {}), { names: ['usr', 'app'] }), waiting('go'));
+      await eventually(() => made().includes('app'), 'the entry');
+      await runFailing('getdents64:error=EIO:when=4+', '-P', `${base}/run/ledger`);
+      expect(made()).toEqual(['app']);
+      writeFileSync(`${base}/run/go`, '');
+      expect((await first).status).toBe(0);
+      execFileSync('chroot', [root, launcher, 'sweep', `${base}/run/ledger`]);
+      expect(made()).toEqual([]);
+      expect(readdirSync(`${base}/run/ledger`)).toEqual(['lock']);
+    });
+
+    it('leaves no record that could not be locked', async () => {
+      const trial = await runFailing('flock:error=ENOLCK:when=2');
+      expect(trial.records).toMatchObject([{ kind: 'failed', errno: 'ENOLCK' }]);
+      expect(readdirSync(`${base}/run/ledger`)).toEqual(['lock']);
+    });
   });
 
   it('never removes what a forged or damaged record names outside of /', async () => {

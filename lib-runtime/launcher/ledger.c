@@ -59,13 +59,15 @@ static int take_lock(int directory) {
     return fd;
 }
 
+// What is no regular file is no record: nothing is read of it.
 static char *read_record(int fd, size_t *size) {
     struct stat status;
-    if (fstat(fd, &status) < 0 || status.st_size < 0 || status.st_size > MAX_RECORD) {
+    if (fstat(fd, &status) < 0) {
         return NULL;
     }
-    char *buffer = malloc((size_t)status.st_size + 1);
-    ssize_t got = buffer == NULL ? -1 : pread(fd, buffer, (size_t)status.st_size, 0);
+    off_t wanted = !S_ISREG(status.st_mode) ? 0 : status.st_size < MAX_RECORD ? status.st_size : MAX_RECORD;
+    char *buffer = malloc((size_t)wanted + 1);
+    ssize_t got = buffer == NULL ? -1 : wanted == 0 ? 0 : pread(fd, buffer, (size_t)wanted, 0);
     if (got < 0) {
         free(buffer);
         return NULL;
@@ -88,13 +90,17 @@ static bool next_entry(const char *buffer, size_t size, size_t *at, struct entry
     return true;
 }
 
-static bool record_holds(int fd, const char *name) {
+// 1, 0, or -1 with errno.
+static int record_holds(int fd, const char *name) {
     size_t size;
     size_t at = 0;
     struct entry entry;
-    bool found = false;
+    int found = 0;
     char *buffer = read_record(fd, &size);
-    while (buffer != NULL && !found && next_entry(buffer, size, &at, &entry)) {
+    if (buffer == NULL) {
+        return -1;
+    }
+    while (found == 0 && next_entry(buffer, size, &at, &entry)) {
         found = strcmp(entry.name, name) == 0;
     }
     free(buffer);
@@ -106,27 +112,33 @@ static bool is_record(const char *name) {
     return length > strlen(SUFFIX) && strcmp(name + length - strlen(SUFFIX), SUFFIX) == 0;
 }
 
-// Whether a record other than `own` names the entry; `living`: only records whose container lives.
-static bool held_by_other(int directory, const char *own, const char *name, bool living) {
+// Whether a record other than `own` names the entry (1 or 0; -1 with errno when that cannot be told); `living`: only
+// records whose container lives.
+static int held_by_other(int directory, const char *own, const char *name, bool living) {
     int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *records = copy < 0 ? NULL : fdopendir(copy);
     struct dirent *file;
-    bool held = false;
+    int held = 0;
     if (records == NULL) {
-        return true; // never remove what we cannot judge
+        return -1;
     }
-    while (!held && (file = readdir(records)) != NULL) {
+    while (held == 0 && (errno = 0, file = readdir(records)) != NULL) {
         if (!is_record(file->d_name) || strcmp(file->d_name, own) == 0) {
             continue;
         }
         int fd = openat(directory, file->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         if (fd >= 0) {
             bool lives = flock(fd, LOCK_EX | LOCK_NB) < 0;
-            held = (lives || !living) && record_holds(fd, name);
+            held = lives || !living ? record_holds(fd, name) : 0;
             close(fd);
+        } else if (errno != ENOENT && errno != ELOOP) {
+            held = -1;
         }
     }
+    int kept = errno;
+    held = held == 0 && kept != 0 ? -1 : held; // readdir failed
     closedir(records);
+    errno = kept;
     return held;
 }
 
@@ -153,19 +165,25 @@ static void remove_entry(const struct entry *entry) {
     }
 }
 
-// Ends a record: removes its entries that no other living container uses, then the record.
+// Ends a record: removes its entries that no other living container uses, then the record. What cannot be judged is
+// never removed: the record stays, for the next that sweeps.
 static void settle(int directory, int record, const char *name) {
     size_t size;
     size_t at = 0;
     struct entry entry;
     char *buffer = read_record(record, &size);
+    bool judged = buffer != NULL;
     while (buffer != NULL && next_entry(buffer, size, &at, &entry)) {
-        if (!held_by_other(directory, name, entry.name, true)) {
+        int held = held_by_other(directory, name, entry.name, true);
+        if (held == 0) {
             remove_entry(&entry);
         }
+        judged = judged && held >= 0;
     }
     free(buffer);
-    unlinkat(directory, name, 0);
+    if (judged) {
+        unlinkat(directory, name, 0);
+    }
 }
 
 static void sweep(int directory) {
@@ -214,6 +232,10 @@ void ledger_open(const char *directory, struct reply *reply) {
     ledger.record = openat(fd, ledger.name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (ledger.record < 0 || flock(ledger.record, LOCK_EX | LOCK_NB) < 0) {
         complain(reply, "record in ", directory);
+        if (ledger.record >= 0) {
+            unlinkat(fd, ledger.name, 0);
+            close(ledger.record);
+        }
         close(lock);
         close(fd);
         return;
@@ -283,9 +305,12 @@ void ledger_entry(const char *kind, const char *name, const char *target, struct
         return;
     }
     int exists = examine(kind, path, target);
+    int held = exists < 0 ? 0 : held_by_other(ledger.directory, ledger.name, name, false);
     if (exists < 0 && errno != ENOENT) {
         complain(reply, "something else stands at ", path);
-    } else if (exists < 0 || held_by_other(ledger.directory, ledger.name, name, false)) {
+    } else if (held < 0) {
+        complain(reply, "read the ledger for ", path);
+    } else if (exists < 0 || held > 0) {
         if (append(kind, name, target) < 0) {
             complain(reply, "record ", path);
         } else if (exists < 0 && create(kind, path, target) < 0) {
