@@ -5,11 +5,11 @@ import { type MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { deleteIcon, infoIcon } from '@jupyterlab/ui-components';
 import { CommandIDs } from '../commands.ts';
+import { bringUp, showWidget } from '../place.ts';
 import { ISettings } from '../settings.ts';
 import { IContainers } from '../tokens.ts';
 import { argsOf } from './describe.ts';
 import type { DetailsContent } from './details-widget.tsx';
-import { showInMain } from './place.ts';
 
 export const detailsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'nbcontainer:details',
@@ -45,14 +45,14 @@ export const detailsPlugin: JupyterFrontEndPlugin<void> = {
         }
         const there = tracker.find(widget => widget.content.image === image);
         if (there) {
-          shell.activateById(there.id);
+          bringUp(shell, there);
           return undefined;
         }
         const { createDetailsWidget } = await import('./details-widget.tsx');
         const widget = createDetailsWidget({ image, containers, commands, trans });
         // First, or the page would be kept without it.
         await tracker.add(widget);
-        showInMain(app, widget);
+        showWidget(shell, widget);
         return undefined;
       }
     });

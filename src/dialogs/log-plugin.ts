@@ -6,9 +6,9 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { listIcon, refreshIcon, stopIcon } from '@jupyterlab/ui-components';
 import type { LogView } from './log-view.ts';
 import { CommandIDs } from '../commands.ts';
+import { bringUp, showWidget } from '../place.ts';
 import { IContainers } from '../tokens.ts';
 import { argsOf, idOf } from './describe.ts';
-import { showInMain } from './place.ts';
 
 export const logPlugin: JupyterFrontEndPlugin<void> = {
   id: 'nbcontainer:logs',
@@ -42,14 +42,14 @@ export const logPlugin: JupyterFrontEndPlugin<void> = {
         const id = idOf(args);
         const there = tracker.find(widget => widget.content.id_ === id);
         if (there) {
-          shell.activateById(there.id);
+          bringUp(shell, there);
           return;
         }
         const { createLogWidget } = await import('./log-widget.ts');
         const widget = createLogWidget({ id, containers, commands, trans, translator });
         // First, or the page would be kept without it.
         await tracker.add(widget);
-        showInMain(app, widget);
+        showWidget(shell, widget);
       }
     });
     commands.addCommand(CommandIDs.stopJob, {

@@ -6,6 +6,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { UUID } from '@lumino/coreutils';
 import { SplitPanel, type Widget } from '@lumino/widgets';
 import { CommandIDs } from '../commands.ts';
+import { bringUp, showWidget } from '../place.ts';
 import type { ISettings } from '../settings.ts';
 import type { IContainers } from '../tokens.ts';
 import type { IShellSource, ShellView } from './view.ts';
@@ -55,7 +56,7 @@ export class ShellTabs {
     const { app } = this._options;
     const known = source.id === undefined ? undefined : this.find(source.id);
     if (known) {
-      app.shell.activateById(known.id);
+      bringUp(app.shell, known);
       return known;
     }
     const { ShellView } = await import('./view.ts');
@@ -69,19 +70,10 @@ export class ShellTabs {
     tab.disposed.connect(() => this._closed(content));
     // First, or the page's layout would be kept without it.
     await this.tracker.add(tab);
-    this._place(tab);
-    return tab;
-  }
-
-  /** Notebook 7 has room for one document in its main area; what comes beside it lies below. */
-  private _place(tab: ShellTab): void {
-    const { shell } = this._options.app;
-    shell.add(tab, 'main', { type: 'Shell' });
-    if (!tab.isAttached && !tab.parent) {
-      shell.add(tab, 'down', { rank: 700 });
+    if (showWidget(app.shell, tab, 'Shell') !== 'main') {
       makeRoom(tab);
     }
-    shell.activateById(tab.id);
+    return tab;
   }
 
   private _closed(content: ShellView): void {
@@ -114,11 +106,11 @@ export class ShellTabs {
   private readonly _options: IShellTabsOptions;
 }
 
-/** What lies below has the height of its tab and no more, until somebody pulls it up. */
+/** What lies below a document has the height of its tab and no more, and at its side a small width, until it is pulled. */
 function makeRoom(tab: Widget): void {
   for (let around = tab.parent; around; around = around.parent) {
     if (around instanceof SplitPanel) {
-      around.setRelativeSizes([1, 1]);
+      around.setRelativeSizes(around.widgets.length === 2 ? [1, 1] : [1, 2, 2]);
       return;
     }
   }
