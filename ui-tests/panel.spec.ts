@@ -2,6 +2,7 @@
 /** The side panel with real containers: a registry, the daemon, a store of its own. */
 import AxeBuilder from '@axe-core/playwright';
 import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
+import type { AccordionPanel } from '@lumino/widgets';
 import type { Locator, Route } from '@playwright/test';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -219,6 +220,35 @@ test('offline: words and a button, what was known stays', async ({ page, registr
   down = false;
   await banner.getByRole('button', { name: 'Try now' }).click();
   await expect(banner).toBeHidden({ timeout: 15_000 });
+});
+
+test('sections restored all folded are unfolded, and sizes that the user pulled are kept', async ({ page }) => {
+  // As JupyterLab 4.2 restores a panel that was not in front, before it is looked at for the first time.
+  const restore = (folded: boolean): Promise<void> =>
+    page.evaluate(
+      ([id, fold]) => {
+        const panel = [...window.jupyterapp.shell.widgets('left')].find(widget => widget.id === id);
+        const { content } = panel as unknown as { content: AccordionPanel };
+        for (let section = 0; fold && section < 3; section += 1) {
+          content.collapse(section);
+        }
+        content.setRelativeSizes([1, 1, 2]);
+      },
+      [PANEL, folded] as const
+    );
+  await restore(true);
+  let panel = await showPanel(page);
+  for (const text of ['Search images', 'Image to pull']) {
+    await expect(panel.getByLabel(text)).toBeVisible();
+  }
+  await page.reload();
+  await restore(false);
+  panel = await showPanel(page);
+  await expect(panel.getByLabel('Image to pull')).toBeVisible();
+  const heights = await panel
+    .locator('.jp-nbcontainer-Section')
+    .evaluateAll(sections => sections.map(section => section.clientHeight));
+  expect(heights[2]).toBeGreaterThan(1.5 * (heights[0] ?? Infinity));
 });
 
 test('search, buttons by keyboard, context menu', async ({ page, registry }) => {

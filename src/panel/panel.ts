@@ -74,6 +74,7 @@ export class ContainerPanel extends SidePanel {
       'clear',
       button(trans.__('Forget what has ended'), clearIcon, () => this._forget('run'))
     );
+    this._share();
   }
 
   section(name: SectionName): PanelWithToolbar | undefined {
@@ -129,12 +130,31 @@ export class ContainerPanel extends SidePanel {
     return section;
   }
 
+  /** The sizes of the sections, until the user has pulled them or the page's layout says otherwise. */
+  private _share(): void {
+    if (this.content instanceof AccordionPanel) {
+      this.content.setRelativeSizes([3, 2, 2]);
+    }
+  }
+
+  /**
+   * JupyterLab before 4.5 keeps of a panel that was not in front that all its sections were folded, and folds them when
+   * the page is restored: a panel of which nothing is seen.
+   */
+  private _unfoldAll(): void {
+    if (this.widgets.every(section => section.isHidden)) {
+      (['images', 'pulls', 'running'] as const).forEach(name => this.unfold(name));
+      this._share();
+    }
+  }
+
   /** The first time: fetches the views and connects the model, which starts the daemon. */
   private async _fill(): Promise<void> {
     if (this._filled) {
       return;
     }
     this._filled = true;
+    this._unfoldAll();
     this._complaint?.dispose();
     const { load, context } = this._options;
     context.containers.connect();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Puts the views into the panel. Nothing of this, nor of what it imports, is in the page before the panel is shown. */
 import { ReactWidget } from '@jupyterlab/ui-components';
-import { SplitPanel } from '@lumino/widgets';
 import * as React from 'react';
 import { BannerView } from './banner-view.tsx';
 import type { IPanelContext } from './context.ts';
@@ -23,10 +22,6 @@ export function fillPanel(panel: ContainerPanel, context: IPanelContext): void {
   panel.section('images')?.addWidget(view(<ImagesView context={context} askForPull={askForPull} />));
   panel.section('pulls')?.addWidget(view(<PullsView context={context} />));
   panel.section('running')?.addWidget(view(<RunningView context={context} />));
-
-  if (panel.content instanceof SplitPanel) {
-    panel.content.setRelativeSizes([3, 2, 2]);
-  }
 
   const watch = new GpuWatch(context, () => panel.section('gpu')?.isVisible === true);
   watch.changed.connect(() => {
