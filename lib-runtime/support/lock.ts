@@ -37,6 +37,9 @@ const SUFFIX = '.lock';
 const FIRST_WAIT = 5;
 const LONGEST_WAIT = 250;
 
+/** Files of this process that stand for nothing any more but could not be removed (an error of the disk). */
+const givenBack = new Set<string>();
+
 /** What a waiter has seen of holders on other machines, by file name. */
 interface IWatch {
   readonly silence: number;
@@ -163,7 +166,7 @@ function heldLock(lock: string, token: string): IHeldLock {
       if (!released) {
         released = true;
         clearInterval(timer);
-        await unlink(path).catch(() => undefined);
+        await remove(path).catch(() => givenBack.add(token));
         // Leaves no litter; fails when the next holder is there already, and must.
         await rmdir(lock).catch(() => undefined);
       }
@@ -184,11 +187,12 @@ async function currentHolder(lock: string, watch: IWatch): Promise<IOwner | unde
   }
   for (const name of names) {
     const owner = parseOwner(name);
-    const state = owner === undefined ? 'dead' : ownerState(owner);
+    const state = owner === undefined || givenBack.has(name) ? 'dead' : ownerState(owner);
     if (owner !== undefined && (state === 'alive' || (state === 'elsewhere' && !(await silent(lock, name, watch))))) {
       return owner;
     }
-    await unlink(join(lock, name)).catch(() => undefined);
+    // One that stays would be waited for without end.
+    await remove(join(lock, name));
   }
   return undefined;
 }
@@ -210,6 +214,15 @@ async function silent(lock: string, name: string, watch: IWatch): Promise<boolea
     return false;
   }
   return performance.now() - seen.since > watch.silence;
+}
+
+/** A file that is gone is fine. @throws the system error */
+async function remove(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT') {
+      throw error;
+    }
+  });
 }
 
 async function exists(path: string): Promise<boolean> {
