@@ -147,6 +147,20 @@ describe('pullImage from a registry', () => {
     expect((await store.images()).map(({ name }) => name)).toEqual(names);
   });
 
+  it('leaves no file when the image cannot be recorded', async () => {
+    const failing = async (source: string): Promise<void> => {
+      const broken = await openStore({ home: join(work, 'home') });
+      broken.putReference = () => Promise.reject(new Error('the disk fails'));
+      await expect(
+        pullImage({ source, output: join(work, 'out', 'x.sif'), store: broken, plainHttp: true })
+      ).rejects.toThrow('the disk fails');
+      expect(readdirSync(join(work, 'out'))).toEqual([]);
+    };
+    await failing(dockerSource());
+    await pullIntoStore(dockerSource(), { store, plainHttp: true });
+    await failing(`oci:${layouts}/multi:t`);
+  });
+
   it('takes the image of another machine when asked', async () => {
     const record = await pullImage({
       source: dockerSource(),

@@ -236,11 +236,14 @@ async function reuse(
     return undefined;
   }
   const { force: overwrite = false, signal } = request;
-  await store.exportImage(key, output, { overwrite, ...(signal && { signal }) });
   const known = await store.findReference(reference);
-  return known?.path === present.path
-    ? known
-    : store.putReference({ reference, key, manifestDigest, path: present.path });
+  const record =
+    known?.path === present.path
+      ? known
+      : await store.putReference({ reference, key, manifestDigest, path: present.path });
+  // Last: whatever fails, nothing is left where the user looks.
+  await store.exportImage(key, output, { overwrite, ...(signal && { signal }) });
+  return record;
 }
 
 /** Fetches and converts. With an output on another file system the SIF is written there and not kept in the store. */
@@ -268,11 +271,11 @@ async function fetchSif(
     if (direct) {
       return await store.putReference({ ...reference, path: place });
     }
-    const path = await store.placeImage(place, key);
+    const record = await store.putReference({ ...reference, path: await store.placeImage(place, key) });
     if (output !== undefined) {
       await store.exportImage(key, output, { overwrite: request.force ?? false });
     }
-    return await store.putReference({ ...reference, path });
+    return record;
   } finally {
     await temporary.dispose();
   }

@@ -81,8 +81,10 @@ async function reuse(
     if ((await store.contentOf(key))?.path !== path) {
       return undefined;
     }
+    const entry = { reference: remote.name, key, ...(manifestDigest && { manifestDigest }), path };
+    const record = await store.putReference(entry);
     await share(path);
-    return store.putReference({ reference: remote.name, key, ...(manifestDigest && { manifestDigest }), path });
+    return record;
   }
   await share(known.path);
   return known;
@@ -124,10 +126,12 @@ async function fetchFile(
       const stored = store.imagePath(key);
       const present = (await store.contentOf(key))?.path === stored;
       const kept = present ? stored : await store.placeImage(path, key);
+      const record = await store.putReference({ ...entry, path: kept });
+      // Last: whatever fails, nothing is left where the user looks.
       if (output !== undefined) {
         await store.exportImage(key, output, { overwrite, ...(signal && { signal }) });
       }
-      return store.putReference({ ...entry, path: kept });
+      return record;
     };
     return await (remote.digest === digest ? place() : store.withLock(digest, place, signal ? { signal } : {}));
   } finally {
