@@ -334,12 +334,19 @@ class Builder {
     }
   }
 
-  /** Something is certain to be mounted right over it: the image's own directory would not be seen. */
+  /**
+   * Something is certain to be mounted right over it: the image's own directory would not be seen. What is mounted in
+   * it before that (/var/tmp, then a bind over /var) needs it all the same.
+   */
   private isCovered(path: string): boolean {
-    return this.placed.some(
-      ({ path: target, mount }) =>
-        target === path &&
-        (mount.kind === 'tmpfs' || mount.kind === 'procfs' || (mount.kind === 'bind' && !mount.optional))
+    const first = this.placed.find(({ path: target }) => isWithin(target, path));
+    return (
+      first?.path === path &&
+      this.placed.some(
+        ({ path: target, mount }) =>
+          target === path &&
+          (mount.kind === 'tmpfs' || mount.kind === 'procfs' || (mount.kind === 'bind' && !mount.optional))
+      )
     );
   }
 
