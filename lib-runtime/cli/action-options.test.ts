@@ -93,7 +93,8 @@ describe('runSpec', () => {
     ['--as user', { as: 'user' }, { as: 'user', fakeroot: false }],
     ['--as auto', { as: 'auto', fakeroot: true }, { fakeroot: true }],
     ['--unsquash', { unsquash: true }, { unsquash: true }],
-    ['--no-umask', { noUmask: true }, { noUmask: true }]
+    ['--no-umask', { noUmask: true }, { noUmask: true }],
+    ['--hostname a.b-c.d', { hostname: 'a.b-c.d' }, { hostname: 'a.b-c.d' }]
   ])('%s', (_, values, expected) => {
     expect(runSpec('exec', [], values, {})).toMatchObject(expected);
   });
@@ -111,11 +112,26 @@ describe('runSpec', () => {
     expect(spec.environment).toEqual({ A: 'flag', B: 'file' });
   });
 
+  it.each([['app'], ['cwd'], ['dns'], ['home'], ['hostname'], ['pwd'], ['shell'], ['workdir']])(
+    'takes an empty --%s for none, also against the environment',
+    name => {
+      const spec = runSpec('shell', [], { [name]: '' }, { [`APPTAINER_${name.toUpperCase()}`]: '/bin/x' });
+      expect(spec).toEqual(runSpec('shell', [], {}, {}));
+    }
+  );
+
+  it('lets a false flag beat the environment', () => {
+    const environment = { APPTAINER_CLEANENV: '1', APPTAINER_NO_HOME: '1', APPTAINER_NO_PID: '1' };
+    const values = { cleanenv: false, noHome: false, noPid: false, pid: true };
+    expect(runSpec('exec', [], values, environment)).toEqual(runSpec('exec', [], { pid: true }, {}));
+  });
+
   it.each([
     ['--engine', { engine: 'docker' }],
     ['--as', { as: 'nobody' }],
     ['--as user and --fakeroot', { as: 'user', fakeroot: true }],
     ['--hostname', { hostname: 'bad host' }],
+    ['--hostname', { hostname: 'a..b' }],
     ['--app', { app: '../x' }],
     ['--scratch', { scratch: ['relative'] }],
     ['--scratch', { scratch: ['/'] }],
@@ -135,11 +151,18 @@ describe('parseVariables', () => {
     [['A=1'], { A: '1' }],
     [['A=1,B=2'], { A: '1', B: '2' }],
     [['A=x,y'], { A: 'x,y' }],
+    [['A="x"'], { A: '"x' }],
+    [['"A=x y"'], { A: 'x y' }],
+    [['A="'], { A: '' }],
     [['"A=1,2",B=3'], { A: '1,2', B: '3' }],
     [['A='], { A: '' }],
     [['A=b=c'], { A: 'b=c' }],
     [['=b'], { '': 'b' }]
   ])('%j', (items, expected) => {
     expect(parseVariables(items)).toEqual(expected);
+  });
+
+  it.each([['A=1=2,x'], ['A=1,B=x,y'], ['A="1,2",B=3'], ['A']])('refuses %s', item => {
+    expect(() => parseVariables([item])).toThrow(expect.objectContaining({ code: 'usage', step: 'flag' }));
   });
 });

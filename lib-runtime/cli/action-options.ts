@@ -80,11 +80,14 @@ export function runSpec(
     const inherited = keys.map(key => text([key])).filter((value): value is string => Boolean(value));
     return [...inherited, ...(given ?? [])];
   };
-  const home = values.home ?? text(['HOME']);
-  const cwd = values.cwd ?? values.pwd ?? text(['CWD']) ?? text(['PWD', 'TARGET_PWD']);
-  const shell = values.shell ?? text(['SHELL']);
-  const hostname = values.hostname ?? text(['HOSTNAME']);
-  const workdir = values.workdir ?? text(['WORKDIR']);
+  // An empty value is that of a flag that was not given.
+  const single = (given: string | undefined, ...keys: string[]): string | undefined =>
+    (given ?? text(keys)) || undefined;
+  const home = single(values.home, 'HOME');
+  const cwd = single(values.cwd ?? values.pwd ?? text(['CWD']), 'PWD', 'TARGET_PWD');
+  const shell = single(values.shell, 'SHELL');
+  const hostname = single(values.hostname, 'HOSTNAME');
+  const workdir = single(values.workdir, 'WORKDIR');
   const engine = oneOf('--engine', values.engine, ['namespaces', 'ptrace']);
   const root = oneOf('--root', values.root, ['pivot', 'in-place', 'chroot']);
   const overlayDriver = oneOf('--overlay-driver', values.overlayDriver, ['kernel', 'fuse', 'copy']);
@@ -93,7 +96,7 @@ export function runSpec(
   if (as !== undefined && !fakeroot && values.fakeroot) {
     throw usage(`--as ${as} and --fakeroot are different wishes`, 'Give one of them');
   }
-  const app = values.app ?? text(['APP', 'APPNAME']);
+  const app = single(values.app, 'APP', 'APPNAME');
   const security = parseSecurity(list(values.security, ['SECURITY']));
   const limits = parseLimits(limitTexts(values, key => text([key])));
   const compat = yes(values.compat, 'COMPAT');
@@ -169,14 +172,19 @@ function oneOf<T extends string>(flag: string, value: string | undefined, known:
 
 function parseApp(name: string): string {
   if (!/^[^/\0]+$/.test(name) || name === '.' || name === '..') {
-    throw usage(`--app "${name}" is no name of an app`, 'nbcontainer inspect --list-apps IMAGE lists them');
+    throw new ContainerError({
+      code: 'usage',
+      step: 'application',
+      message: `--app "${name}" is no name of an app`,
+      fix: 'nbcontainer inspect --list-apps IMAGE lists them'
+    });
   }
   return name;
 }
 
 function checkHostname(name: string): string {
   // hostname(7): letters, digits, dashes and dots; the kernel takes 64 characters.
-  if (!/^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$/.test(name)) {
+  if (name.length > 64 || !name.split('.').every(label => /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/.test(label))) {
     throw usage(`--hostname "${name}" is not a valid hostname`, 'Use letters, digits, dashes and dots');
   }
   return name;
@@ -226,8 +234,8 @@ function parseHome(text: string): { source: string; target: string } {
 }
 
 /**
- * `--env A=1,B=2`: pflag's StringToString, one CSV line per flag, so a value with a comma is written in double quotes
- * (`--env '"A=1,2"'`). A single `NAME=value,with,commas` keeps its commas when no later part looks like `NAME=`.
+ * `--env A=1,B=2`: pflag's StringToString, one CSV line per flag, so a pair with a comma is written in double quotes
+ * (`--env '"A=1,2",B=3'`). With one equals sign in all it is one pair with its commas, less the quotes at both ends.
  */
 export function parseVariables(items: readonly string[]): Record<string, string> {
   const variables: Record<string, string> = {};
@@ -249,9 +257,7 @@ export function parseVariables(items: readonly string[]): Record<string, string>
 }
 
 function splitPairs(item: string): string[] {
-  const fields = splitCsv(item);
-  const allPairs = fields.every(field => field.includes('='));
-  return allPairs ? fields : [item];
+  return item.split('=').length > 2 ? splitCsv(item) : [item.replace(/^"+|"+$/g, '')];
 }
 
 function usage(message: string, fix: string): ContainerError {

@@ -23,7 +23,7 @@ export function parseBinds(text: string): IBind[] {
     }
   };
   for (const item of splitUnescaped(text, ',')) {
-    if (options !== undefined && OPTION.test(item)) {
+    if (options !== undefined && OPTION.test(item.trim())) {
       options.push(item);
       continue;
     }
@@ -49,7 +49,7 @@ export function parseBinds(text: string): IBind[] {
 
 function readOnlyOf(options: readonly string[], text: string): boolean {
   let readOnly = false;
-  for (const option of options) {
+  for (const option of options.map(text => text.trim())) {
     if (/^(image-src|id)=/.test(option)) {
       throw new ContainerError({
         code: 'unsupported',
@@ -62,7 +62,8 @@ function readOnlyOf(options: readonly string[], text: string): boolean {
     if (option !== '' && !OPTION.test(option)) {
       throw bad(text, `"${option}" is no option; ro and rw are`);
     }
-    readOnly = option === 'ro' || (readOnly && option !== 'rw');
+    // As in Apptainer, whatever comes after it.
+    readOnly ||= option === 'ro';
   }
   return readOnly;
 }

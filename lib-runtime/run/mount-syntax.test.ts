@@ -27,6 +27,7 @@ describe('parseMounts', () => {
   it.each([
     ['type=tmpfs,destination=/b', 'no type that can be mounted'],
     ['type=bind,destination=/b', 'a source is missing'],
+    ['type=bind,source="/a,1",destination=/b', 'double quote'],
     ['type=bind,source=/a', 'a destination is missing'],
     ['type=bind,source=/a,destination=b', 'not absolute'],
     ['type=bind,source=/a,destination=/b,bind-propagation=shared', 'is no key'],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `--mount type=bind,source=/a,destination=/b,ro`: Apptainer's and Docker's other notation for a bind (CSV). */
 import { ContainerError } from '../support/errors.ts';
-import { splitCsv } from '../support/csv.ts';
+import { parseCsv } from '../support/csv.ts';
 import type { IBind } from './spec.ts';
 
 /**
@@ -20,7 +20,11 @@ export function parseMounts(text: string): IBind[] {
 function parseMount(line: string): IBind {
   const seen: { type?: string; source?: string; target?: string } = {};
   let readOnly = false;
-  for (const field of splitCsv(line)) {
+  const fields = parseCsv(line);
+  if (fields === undefined) {
+    throw bad(line, 'a double quote is neither around a whole field nor doubled');
+  }
+  for (const field of fields) {
     const equals = field.indexOf('=');
     const key = equals < 0 ? field : field.slice(0, equals);
     const value = equals < 0 ? '' : field.slice(equals + 1);
