@@ -31,6 +31,7 @@ describe('commands', () => {
       { tree: { '/': listing('.singularity.d/'), '/.singularity.d': listing('test') } },
       ['/.singularity.d/test', 'x']
     ],
+    ['test without a script', { action: 'test', command: ['x'] }, {}, ['/bin/sh', '-c', 'true']],
     ['shell', { action: 'shell', command: [] }, {}, ['/bin/bash', '--norc']],
     ['shell: the asked one', { action: 'shell', command: ['-l'], shell: '/usr/bin/dash' }, {}, ['/usr/bin/dash', '-l']],
     ['shell: not the missing one', { action: 'shell', command: [], shell: '/bin/zsh' }, {}, ['/bin/bash', '--norc']]

@@ -48,9 +48,7 @@ export function containerCommand(
       if (spec.app !== undefined) {
         return appCommand(spec, spec.app, 'test', image.tree);
       }
-      return hasFile(image.tree, TEST_SCRIPT)
-        ? command([TEST_SCRIPT, ...spec.command])
-        : refusal('not-found', `${image.name} has no test script`, 'Run something of it with nbcontainer exec');
+      return testCommand(spec, image);
     case 'shell':
       return shellCommand(spec, image);
     case 'start': {
@@ -82,6 +80,18 @@ function appRefusal(message: string): IRefusal {
     reason: 'the image has nothing of it',
     fix
   };
+}
+
+/** Without a script, Apptainer starts a container all the same: the flags are checked by it. */
+function testCommand(spec: IRunSpec, { name, tree }: Pick<IImageFacts, 'name' | 'tree'>): ICommand | IRefusal {
+  if (hasFile(tree, TEST_SCRIPT)) {
+    return command([TEST_SCRIPT, ...spec.command]);
+  }
+  if (!hasFile(tree, '/bin/sh')) {
+    return refusal('not-found', `${name} has no test script`, 'Run something of it with nbcontainer exec');
+  }
+  const text = 'No test script was found in the image: its /bin/sh is started and ended';
+  return { ...command(['/bin/sh', '-c', 'true']), notes: [{ level: 'info', text }] };
 }
 
 function runCommand(

@@ -108,6 +108,7 @@ describe('containerEnvironment', () => {
 
   it.each<[string, Record<string, string>, Partial<ReturnType<typeof execSpec>>, Record<string, string | undefined>]>([
     ['the image beats the host', { LANG: 'de_DE' }, {}, { LANG: 'C.UTF-8' }],
+    ['--cleanenv tells no path of the host', { PATH: '/x' }, { cleanEnvironment: true }, { USER_PATH: undefined }],
     ['the host stays where the image is silent', { LC_ALL: 'de_DE' }, {}, { LC_ALL: 'de_DE' }],
     ['a name that both have and the image leaves empty goes', { EMPTY: 'host' }, {}, { EMPTY: undefined }],
     ['APPTAINERENV_ beats the image', { APPTAINERENV_FROM_IMAGE: 'no' }, {}, { FROM_IMAGE: 'no' }],

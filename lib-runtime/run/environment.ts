@@ -113,7 +113,7 @@ function processEnvironment({ host, spec, image, home, workingDirectory }: IEnvi
   }
   process.set('APPTAINER_APPNAME', spec.app ?? '');
   process.set('APPTAINER_COMMAND', spec.action);
-  if (host['PATH'] !== undefined) {
+  if (host['PATH'] !== undefined && !spec.cleanEnvironment) {
     process.set('USER_PATH', host['PATH']);
   }
   return process;

@@ -176,6 +176,13 @@ describe('containerMounts', () => {
     ]);
   });
 
+  it('refuses a home that is no directory', () => {
+    const paths = { ...hostFacts().paths, '/file': { real: '/file', type: 'file' as const } };
+    expect(mounts({ home: { source: '/file', target: '/me' } }, { paths })).toEqual([
+      'refusal: --home /file cannot be honoured: /file is no directory'
+    ]);
+  });
+
   it("replaces the image's time zone only when it is another", () => {
     const zone = { '/etc/localtime': { real: '/usr/share/zoneinfo/Europe/Berlin', type: 'file' as const } };
     expect(mounts({}, { paths: { ...hostFacts().paths, ...zone } })).toContain('/etc/localtime:/etc/localtime:ro');
@@ -218,6 +225,7 @@ describe('containerMounts', () => {
     };
     expect(where({})).toEqual(['/home/ada/work', '/home/ada', '/']);
     expect(where({ workingDirectory: '/app' })).toEqual(['/app']);
+    expect(where({ workingDirectory: 'app/../x' })).toEqual(['/x']);
     expect(where({ contain: true })).toEqual(['/home/ada', '/']);
   });
 });
@@ -261,7 +269,8 @@ describe('parseBinds', () => {
     ['/a:/b:ro', ['/a /b ro']],
     ['/a:/b:rw', ['/a /b rw']],
     ['/a,/b:/c,/d:/e:ro', ['/a /a rw', '/b /c rw', '/d /e ro']],
-    ['/a:/b:ro,rw,/c', ['/a /b rw', '/c /c rw']],
+    ['/a:/b:ro,rw,/c', ['/a /b ro', '/c /c rw']],
+    ['/a:/b:rw, ro', ['/a /b ro']],
     ['.', ['. . rw']],
     ['/a::ro', ['/a /a ro']],
     ['/a\\:b:/c\\,d', ['/a:b /c,d rw']],

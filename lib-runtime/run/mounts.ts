@@ -132,6 +132,15 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
   }
   const keptHome: IHostDirectory = { path: `${workdir}/home`, mode: 0o700 };
   const homeMount = homeOf(spec, host, home, skipped('home'), workdir && keptHome.path, notes);
+  if (homeMount?.kind === 'bind' && (host.paths[homeMount.source]?.type ?? 'directory') !== 'directory') {
+    return {
+      kind: 'refusal',
+      code: 'usage',
+      message: `--home ${homeMount.source} cannot be honoured`,
+      reason: `${homeMount.source} is no directory`,
+      fix: 'Choose a directory for the home'
+    };
+  }
   const keepsHome = homeMount?.kind === 'bind' && homeMount.source === keptHome.path;
   const tmp = tmpMounts(spec, host, image, workdir, skipped);
   const scratch = scratchMounts(spec, workdir);
@@ -204,7 +213,7 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
   // One that was asked for is taken or nothing; the caller's own need not be there.
   const start = spec.contain ? home : cwd;
   const workingDirectories =
-    spec.workingDirectory === undefined ? [...new Set([start, home, '/'])] : [hostPath(spec.workingDirectory, cwd)];
+    spec.workingDirectory === undefined ? [...new Set([start, home, '/'])] : [hostPath(spec.workingDirectory, '/')];
   const hostDirectories = [...tmp.hostDirectories, ...(keepsHome ? [keptHome] : []), ...scratch.hostDirectories];
   return { kind: 'mounts', mounts, home, workingDirectories, notes, hostDirectories };
 }

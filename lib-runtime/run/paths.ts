@@ -84,7 +84,7 @@ export function imagePaths(spec: IRunSpec, host: IHostFacts): string[] {
         ? []
         : (['runscript', 'test', 'startscript'] as const).map(file => appPath(spec.app ?? '', file))),
       ...(spec.shell === undefined ? [] : [normalise(spec.shell)]),
-      ...(spec.workingDirectory === undefined ? [] : [hostPath(spec.workingDirectory, cwd)]),
+      ...(spec.workingDirectory === undefined ? [] : [hostPath(spec.workingDirectory, '/')]),
       ...spec.binds.map(bind => hostPath(bind.target, cwd)),
       ...spec.scratch.map(normalise),
       // The in-place root asks what the image has where the host's top-level symlinks lead.

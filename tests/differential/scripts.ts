@@ -28,6 +28,41 @@ export const SCRIPTS: readonly IScriptCase[] = [
   { name: 'exec without --app', script: 'ax exec @APPS@ env | grep -E "^(SCIF|PATH|LD_|MAIN)" | sort' },
   { name: 'run-help --app', script: 'ap run-help --app foo @APPS@; ap run-help --app bar @APPS@; ap run-help @APPS@' },
   { name: 'inspect --list-apps', script: 'ap inspect --list-apps @APPS@' },
+  {
+    name: 'inspect --list-apps with more, and of an app that is not there',
+    script:
+      'ap inspect --list-apps -r @APPS@; ap inspect --list-apps -j @IMAGE@; ap inspect --app no -j @APPS@; ap run-help --app "" @APPS@'
+  },
+  {
+    name: 'a bind over a directory with mounts in it',
+    script: 'for d in /var /home; do ax exec -B @SCRATCH@/home:$d @APPS@ ls $d; done'
+  },
+  {
+    name: 'the notations of pflag',
+    script:
+      "ax exec -B=@SCRATCH@/home:/a @APPS@ ls /a; APPTAINER_CLEANENV=1 SEEN=1 ax exec --cleanenv=false @APPS@ sh -c 'echo $SEEN'; ax exec --no-such @APPS@ --help 2>/dev/null | grep -c nbcontainer; ax exec --pid=maybe @APPS@ true >/dev/null 2>&1; echo $?"
+  },
+  {
+    name: '--pwd that is relative is below /',
+    script: 'for d in opt . .. usr/bin; do ax exec --pwd $d @APPS@ pwd; done'
+  },
+  {
+    name: 'lists of --env',
+    script:
+      'for e in A=1,2 \'A="x\' \'"A=1,2",B=3\' \'A=1,B=2,3\' \'A="1,2",B=3\'; do ax exec --env "$e" @APPS@ sh -c \'echo "<$A>"\' 2>/dev/null | grep "^<"; done'
+  },
+  {
+    name: 'options of a bind',
+    script:
+      'for o in ro rw,ro ro,rw " ro"; do ax exec -B "@SCRATCH@/home:/a:$o" @APPS@ touch /a/mark 2>/dev/null; echo $?; done'
+  },
+  {
+    name: 'test of an image without a script',
+    script:
+      'ax test -B /no/such:/x @IMAGE@ 2>/dev/null; echo $?; ax test @IMAGE@ >/dev/null 2>&1; echo $?; ax test @HELLO@ >/dev/null 2>&1; echo $?'
+  },
+  { name: 'a home that is no directory', script: 'ax exec -H @SCRATCH@/home/mark @APPS@ true 2>/dev/null; echo $?' },
+  { name: 'USER_PATH', script: 'for f in -c -e -C; do ax exec $f @APPS@ env | grep -c ^USER_PATH; done' },
   { name: 'inspect --app', script: 'for f in -l -r -e -H -t -s -j; do ap inspect --app foo $f @APPS@; done' },
   { name: 'run, test of a definition file', script: 'ax run @APPS@ x; ax test @APPS@' },
   {

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** exec, run, shell, test: ask the user, the host and the image; plan; launch. */
 import { thisBeginning } from '../../engines/handover.ts';
-import { TEST_SCRIPT } from '../../run/command.ts';
 import { enterPlan, enterSpec } from '../../run/enter.ts';
-import { hasFile } from '../../run/image-tree.ts';
 import { type IInstance, instanceOfAddress, requireInstance } from '../../run/instances.ts';
 import { launch } from '../../run/launch.ts';
 import type { Plan } from '../../run/plan-types.ts';
 import type { IRunSpec } from '../../run/spec.ts';
 import { planOrThrow, start } from '../../run/start.ts';
-import { info, isDebug, print, warn } from '../output.ts';
+import { isDebug, print, warn } from '../output.ts';
 import { instancesDirectory } from './instance.ts';
 import { type IStartValues, openView, prepare, startRequest, wishes } from './prepare.ts';
 
@@ -34,10 +32,6 @@ export async function actionCommand(
   try {
     const prepared = await prepare({ ...asked, spec }, instance?.image ?? imageName, values, view);
     const { host, facts } = prepared;
-    if (action === 'test' && spec.app === undefined && !hasFile(facts.tree, TEST_SCRIPT)) {
-      info('No test script was found in the image');
-      return 0;
-    }
     const request = {
       ...startRequest(prepared, view),
       // What is noted on the way needs us to say it.

@@ -25,27 +25,30 @@ export async function inspectCommand(imageName: string, values: IValues): Promis
   const store = await openStore();
   const image = await openImage(imageName, { store, pull: false });
   const { attributes: whole } = await inspectImage(image);
-  if (values.listApps) {
-    Object.keys(whole.apps ?? {})
-      .sort()
-      .forEach(print);
-    return 0;
-  }
-  const attributes: IInspectAttributes = values.app === undefined ? whole : (whole.apps?.[values.app] ?? {});
+  // An empty name is that of no app, and what shows every app shows no single one.
+  const app = values.all || (values.listApps && values.json) ? undefined : values.app || undefined;
+  const attributes: IInspectAttributes = app === undefined ? whole : (whole.apps?.[app] ?? {});
   const texts = ['deffile', 'runscript', 'startscript', 'test', 'helpfile'] as const;
   const chosen = texts.filter(key => values.all || values[key]);
   const wantEnvironment = Boolean(values.all || values.environment);
-  const wantLabels = Boolean(values.all || values.labels || (chosen.length === 0 && !wantEnvironment));
+  const wantLabels = Boolean(
+    values.all || values.labels || (chosen.length === 0 && !wantEnvironment && !values.listApps)
+  );
   if (values.json || values.all) {
     const shown = {
-      ...(values.all && whole.apps && values.app === undefined && { apps: whole.apps }),
+      ...((values.all || values.listApps) && whole.apps && app === undefined && { apps: whole.apps }),
       ...Object.fromEntries(chosen.map(key => [key, attributes[key]])),
       ...(wantEnvironment && { environment: attributes.environment }),
       ...(wantLabels && { labels: attributes.labels })
     };
-    const named = values.app === undefined ? shown : { apps: { [values.app]: shown } };
+    const named = app === undefined ? shown : whole.apps?.[app] === undefined ? {} : { apps: { [app]: shown } };
     print(JSON.stringify({ data: { attributes: named }, type: 'container' }, null, '\t'));
     return 0;
+  }
+  if (values.listApps) {
+    Object.keys(whole.apps ?? {})
+      .sort()
+      .forEach(print);
   }
   for (const key of chosen) {
     const text = attributes[key];

@@ -9,8 +9,7 @@ import { print } from '../output.ts';
 export async function runHelpCommand(imageName: string, values: { readonly app?: string }): Promise<number> {
   const image = await openImage(imageName, { store: await openStore(), pull: false });
   const { attributes } = await inspectImage(image);
-  const { helpfile }: IInspectAttributes =
-    values.app === undefined ? attributes : (attributes.apps?.[values.app] ?? {});
+  const { helpfile }: IInspectAttributes = !values.app ? attributes : (attributes.apps?.[values.app] ?? {});
   print(helpfile ?? 'No help sections were defined for this image');
   return 0;
 }
