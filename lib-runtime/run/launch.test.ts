@@ -118,6 +118,29 @@ afterAll(() => {
 /** Root that may not mount without a user namespace: the ordinary user's path, in a test that runs as root. */
 const withoutCapabilities = (host: IHostFacts): IHostFacts => ({ ...host, capabilities: [] });
 
+describe('a tree that somebody else may remove', () => {
+  it('is held before it is looked for, until the end', async () => {
+    const plan = await planFor({ command: ['true'] }, scratch);
+    const directory = join(scratch, 'no tree');
+    const events: string[] = [];
+    const launched = launch(
+      { ...plan, rootfs: { kind: 'tree', view: 'plain', directory } },
+      {
+        holdTree: path => {
+          events.push(`held ${path}`);
+          return Promise.resolve({ release: () => Promise.resolve(void events.push('released')) });
+        },
+        ensureTree: view => {
+          events.push(`wanted ${view}`);
+          return Promise.reject(new Error('it cannot be made'));
+        }
+      }
+    );
+    await expect(launched).rejects.toThrow('it cannot be made');
+    expect(events).toEqual([`held ${directory}`, 'wanted plain', 'released']);
+  });
+});
+
 describe.runIf(IS_ROOT).each<[string, (host: IHostFacts) => IHostFacts]>([
   ['as root', host => host],
   ['in a user namespace', withoutCapabilities]
@@ -325,6 +348,17 @@ describe.runIf(existsSync('/usr/bin/proot'))('a planned ptrace run', () => {
     );
     expect(await run(plan)).toMatchObject({ status: 0, stdout: '/root:\nmine\n\n/tmp:\nmine\n' });
     expect(existsSync('/tmp/mine')).toBe(false);
+  });
+
+  it('does not start when it is aborted while it prepares', async () => {
+    const plan = await planFor({ command: ['sleep', '323'], engine: 'ptrace' }, scratch);
+    const control = new AbortController();
+    const ensureTree = (): Promise<void> => Promise.resolve();
+    const launched = launch(plan, { ensureTree, stdio: 'pipe', signal: control.signal });
+    setImmediate(() => {
+      control.abort();
+    });
+    await expect(launched).rejects.toMatchObject({ code: 'cancelled' });
   });
 
   it('stops when it is aborted, with everything it started', async () => {

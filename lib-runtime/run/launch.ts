@@ -23,6 +23,11 @@ export interface IImageCopy {
 export interface ILaunchRequest extends IBeginning {
   /** Unpacks the image into the directory that the plan names; called only when that is missing. */
   readonly ensureTree: (view: 'plain' | 'merged' | 'read-only') => Promise<void>;
+  /**
+   * Says that the tree is in use until the end of this process, whatever it becomes; undefined for a directory that
+   * nobody else removes. Called before it is looked for.
+   */
+  readonly holdTree?: (directory: string) => Promise<{ release(): Promise<void> } | undefined>;
   /** Makes a writable copy of the image for this container alone; called only when the plan wants one. */
   readonly copyImage?: (view: 'plain' | 'merged') => Promise<IImageCopy>;
   /** Streams of the command; the caller's own by default. */
@@ -43,6 +48,16 @@ export interface ILaunchRequest extends IBeginning {
  */
 export async function launch(plan: Plan, request: ILaunchRequest): Promise<{ status: number }> {
   makeHostDirectories(plan.hostDirectories ?? []);
+  const { kind } = plan.rootfs;
+  const hold = kind === 'tree' || kind === 'directory' ? await request.holdTree?.(plan.rootfs.directory) : undefined;
+  try {
+    return await launchHeld(plan, request);
+  } finally {
+    await hold?.release();
+  }
+}
+
+async function launchHeld(plan: Plan, request: ILaunchRequest): Promise<{ status: number }> {
   if (plan.rootfs.kind === 'tree' && !existsSync(plan.rootfs.directory)) {
     await request.ensureTree(plan.rootfs.view);
   }

@@ -3,12 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants, readFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { handOverStrings } from '../../lib-runtime/engines/handover.ts';
 import { type IWorkplace, MAIN, makeWorkplace, runProgram } from '../support/cli.ts';
-import { testImages } from '../support/images.ts';
+import { OS_NAMES, testImages } from '../support/images.ts';
 
 const asRoot = process.getuid?.() === 0;
 
@@ -69,6 +70,30 @@ describe.runIf(asRoot)('a command line with a container', () => {
     child.stdin?.end('typed later\n');
     const [status] = (await once(child, 'close')) as [number];
     expect([status, output]).toEqual([7, 'runs\ntyped later\n']);
+  });
+
+  it('keeps the tree of its image from being removed, until it ends', async () => {
+    const small = join(place.cwd, 'small.sif');
+    const source = `oci:${join(await testImages(), 'busybox')}`;
+    const pulled = await place.nbcontainer(['pull', small, source]);
+    expect(pulled.status, pulled.stderr).toBe(0);
+    const child = spawn(
+      process.execPath,
+      ['--', MAIN, 'exec', '--unsquash', small, 'sh', '-c', 'echo runs; read line; cat /etc/os-release'],
+      { cwd: place.cwd, env: { ...process.env, NBCONTAINER_HOME: place.home }, stdio: ['pipe', 'pipe', 'pipe'] }
+    );
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    while (!output.includes('runs')) {
+      await once(child.stdout, 'data');
+    }
+    const refused = await place.nbcontainer(['rm', source]);
+    expect([refused.status, refused.stderr]).toEqual([255, expect.stringContaining(`process ${child.pid} holds it`)]);
+    child.stdin.end('go on\n');
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(output).toContain(OS_NAMES.busybox);
+    expect(await place.nbcontainer(['rm', source])).toMatchObject({ status: 0 });
+    expect(await readdir(join(place.home, 'trees'))).toEqual([]);
   });
 
   it('ends with the signal of its payload, and takes the payload along when it is killed', async () => {

@@ -9,8 +9,10 @@ import { recallImage } from '../../images/known-images.ts';
 import { hostPaths, imagePaths } from '../../run/paths.ts';
 import type { IRunSpec } from '../../run/spec.ts';
 import type { IStartRequest } from '../../run/start.ts';
+import { storeHome } from '../../store/layout.ts';
 import type { Store } from '../../store/store.ts';
 import { asContainerError } from '../../support/errors.ts';
+import { requireHome } from '../../support/home.ts';
 import { type IActionValues, runSpec } from '../action-options.ts';
 import type { ICredentialValues } from '../credentials.ts';
 import { isTrue, lookUp, plainHttp } from '../flag-variables.ts';
@@ -106,6 +108,17 @@ export function startRequest(
       const { ensureTree } = await import('../../images/unpack.ts');
       await ensureTree(facts, treeView, { store: await store(), onProgress: view.listener });
       view.stop();
+    },
+    holdTree: async directory => {
+      if (!Object.values(facts.trees).includes(directory)) {
+        return undefined;
+      }
+      const { holdImage } = await import('../../store/users.ts');
+      // From a store that cannot be written nothing can be removed, either.
+      return holdImage(
+        storeHome(process.env, () => requireHome(process.env)),
+        facts.key
+      ).catch(() => undefined);
     },
     copyImage: async treeView => {
       const { copyImage } = await import('../../images/unpack.ts');
