@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { writeFileAtomic } from '../support/atomic.ts';
 import { isHeld } from '../support/lock.ts';
 import { collectGarbage } from './garbage.ts';
 import { openStore } from './store.ts';
@@ -107,6 +108,30 @@ describe('openStore', () => {
     expect(await readdir(join(home, 'tmp'))).toEqual([mine.path.split('/').at(-1)]);
     await mine.dispose();
     expect(await readdir(join(home, 'tmp'))).toEqual([]);
+  });
+
+  it('sweeps files that killed processes were about to rename', async () => {
+    const places = ['refs/x.json', 'images/x.sif', 'blobs/sha256/x.part.json'];
+    const { kill } = await other(`
+      const { temporaryBeside } = await import(${JSON.stringify(join(import.meta.dirname, '../support/atomic.ts'))});
+      const { writeFileSync } = await import('node:fs');
+      for (const name of ${JSON.stringify(places)}) {
+        writeFileSync(temporaryBeside(${JSON.stringify(home)} + '/' + name), 'half');
+      }
+      console.log('written');`);
+    const present = async (): Promise<string[]> =>
+      (await Promise.all(places.map(name => readdir(join(home, name, '..'))))).flat();
+    await openStore({ home });
+    expect(await present()).toHaveLength(places.length);
+    await kill();
+    await openStore({ home });
+    expect(await present()).toEqual([]);
+  });
+
+  it('writes beside files with long names', async () => {
+    const path = join(user, `${'\u{56fe}'.repeat(83)}.sif`);
+    await writeFileAtomic(path, 'whole');
+    expect(await readdir(user)).toEqual([path.split('/').at(-1)]);
   });
 
   it('sweeps locks and marks of killed processes, and those of live ones stay', async () => {

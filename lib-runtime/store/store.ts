@@ -316,6 +316,7 @@ export class Store {
       sweep(join(this.home, 'tmp')),
       sweep(this.treesTemporary),
       sweep(locks, name => name.startsWith('.take-')),
+      ...['refs', 'images', 'blobs/sha256'].map(name => sweep(join(this.home, name), other => other.startsWith('.'))),
       sweepUsers(locks),
       sweepLocks(locks)
     ]);

@@ -3,10 +3,27 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { formatOwner, ownerOf } from './owner.ts';
 
-/** A name beside `path`, hidden and unique, for a file that will be renamed to it. */
+/** Bytes that are kept of a name: a file name has 255 at most, and who writes it stands behind. */
+const KEPT = 120;
+
+/**
+ * A name beside `path`, hidden and unique, for a file that will be renamed to it: `.NAME.tmp-OWNER-RANDOM`, so that it
+ * can be told whether somebody is still at it (owner.ts).
+ */
 export function temporaryBeside(path: string): string {
-  return join(dirname(path), `.${basename(path).slice(0, 200)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`);
+  const owner = ownerOf();
+  const writer = owner === undefined ? String(process.pid) : formatOwner(owner);
+  return join(dirname(path), `.${firstBytes(basename(path))}.tmp-${writer}-${randomBytes(6).toString('hex')}`);
+}
+
+function firstBytes(name: string): string {
+  const characters = [...name];
+  while (Buffer.byteLength(characters.join('')) > KEPT) {
+    characters.pop();
+  }
+  return characters.join('');
 }
 
 /**
