@@ -66,6 +66,9 @@ export async function launchPtrace(plan: IPtraceLaunch, options: ILaunchOptions)
     const base = { PROOT_TMP_DIR: directory, ...(libraries !== undefined && { LD_LIBRARY_PATH: libraries }) };
     const abilities = testProot(proot, launcher, base);
     const paths = await generate(plan, directory);
+    if (options.signal?.aborted) {
+      throw cancelled(); // meanwhile, when nobody listened
+    }
     const fill = (text: string): string =>
       text.replace(/@([\w-]+)@/g, (whole, name: string) => paths.get(name) ?? whole);
     const words = [

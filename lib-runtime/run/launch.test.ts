@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchPtrace } from '../engines/ptrace.ts';
 import { freshLauncher } from '../engines/test-support.ts';
 import { gatherHostFacts, listNodes } from '../host/gather.ts';
 import type { IHostFacts, INode } from '../host/facts.ts';
@@ -352,12 +353,12 @@ describe.runIf(existsSync('/usr/bin/proot'))('a planned ptrace run', () => {
 
   it('does not start when it is aborted while it prepares', async () => {
     const plan = await planFor({ command: ['sleep', '323'], engine: 'ptrace' }, scratch);
+    if (plan.engine !== 'ptrace') {
+      throw new Error('another engine');
+    }
     const control = new AbortController();
-    const ensureTree = (): Promise<void> => Promise.resolve();
-    const launched = launch(plan, { ensureTree, stdio: 'pipe', signal: control.signal });
-    setImmediate(() => {
-      control.abort();
-    });
+    const launched = launchPtrace({ ...plan, confinement: [] }, { stdio: 'pipe', signal: control.signal });
+    control.abort();
     await expect(launched).rejects.toMatchObject({ code: 'cancelled' });
   });
 
