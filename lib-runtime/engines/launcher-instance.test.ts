@@ -69,6 +69,15 @@ describe.runIf(IS_ROOT && existsSync('/usr/bin/strace'))('a payload that ends be
     expect((await tryLauncher(launcher, pidSteps(), execution, { wrapper: LATE })).status).toBe(5);
   });
 
+  it('is said not to have been announced', async () => {
+    const wrapper = LATE.map(word => word.replace('delay_enter=300ms', 'error=ENOBUFS'));
+    const trial = await tryLauncher(launcher, pidSteps(), { argv: ['true'], environment: PATH }, { wrapper });
+    expect(trial.status).toBe(255);
+    expect(trial.records).toEqual([
+      { kind: 'failed', index: 0, errno: 'ENOBUFS', text: 'start pid 1 of the namespace: tell the supervisor' }
+    ]);
+  });
+
   it('gives its status in an instance', async () => {
     const { keeper, ended } = await begin([...pidSteps(), { op: 'hold', command: false }], '');
     const join: Step = { op: 'join', pid: keeper, namespaces: ['mount', 'pid'] };

@@ -145,6 +145,24 @@ describe.each(['host pids', 'own pids'])('a container with %s', kind => {
   );
 });
 
+describe.runIf(IS_ROOT)('in a pid namespace that sees the /proc of another', () => {
+  it('a container takes along what daemonized', async () => {
+    const word = nap();
+    const daemon = `setsid sleep ${word} </dev/null >/dev/null 2>&1 & exit 5`;
+    // The namespace lives on: as it ends, the kernel would end all in it.
+    const wrapper = [
+      'unshare',
+      '-fp',
+      'sh',
+      '-c',
+      `"$@"; echo "status $?"; grep -ls '[${word[0] ?? ''}]${word.slice(1)}' /proc/[1-9]*/cmdline; exit 0`,
+      'sh'
+    ];
+    const trial = await tryLauncher(launcher, steps, { argv: ['sh', '-c', daemon], environment: PATH }, { wrapper });
+    expect(trial).toMatchObject({ status: 0, stdout: 'status 5\n', records: [] });
+  });
+});
+
 describe('a signal to the whole group', () => {
   it('reaches the payload once', async () => {
     rmSync(join(base, 'data', 'log'), { force: true });
@@ -174,6 +192,16 @@ describe.skipIf(!existsSync('/usr/bin/strace'))('the launcher', () => {
     const trial = await tryLauncher(launcher, steps, { argv: ['echo', 'never'], environment: PATH }, { wrapper });
     expect(trial).toMatchObject({ status: 255, stdout: '' });
     expect(trial.records).toEqual([{ kind: 'failed', index: 0, errno: 'EMFILE', text: 'open a signalfd' }]);
+  });
+
+  it('goes on when it gets no answer from its supervisor', async () => {
+    const [, ...rest] = steps;
+    const maps = { uidMap: `0 ${process.getuid?.() ?? 0} 1`, gidMap: `0 ${process.getgid?.() ?? 0} 1` };
+    const own: Step[] = [{ op: 'unshare', namespaces: ['user', 'mount'], ...maps }, ...rest];
+    const wrapper = strace('sendto:error=ENOBUFS', '-f');
+    const trial = await tryLauncher(launcher, own, { argv: ['echo', 'never'], environment: PATH }, { wrapper });
+    expect(trial).toMatchObject({ status: 255, stdout: '' });
+    expect(trial.records).toEqual([{ kind: 'failed', index: 0, errno: 'EPIPE', text: 'hear from the supervisor' }]);
   });
 
   it('notices the end of its supervisor while it looks for the end of something else', async () => {

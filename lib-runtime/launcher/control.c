@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "identity.h"
+#include "status.h"
 
 // Room for one descriptor beside a message (cmsg(3)).
 union passed {
@@ -89,8 +90,12 @@ int go_on_beside(struct container *container, const char *what) {
         return fail(container, "%s", what);
     }
     if (pid > 0) {
-        bool told = announce_main(container, (pid_t)pid) == 0;
-        _exit(told && write(announced[1], "x", 1) == 1 ? 0 : OWN_FAILURE);
+        if (announce_main(container, (pid_t)pid) == 0 && write(announced[1], "x", 1) == 1) {
+            _exit(0);
+        }
+        fail(container, "%s: tell the supervisor", what);
+        report_failure(container->status, container->index, errno, container->detail);
+        _exit(OWN_FAILURE); // and so does the other
     }
     close(announced[1]);
     char byte;
@@ -145,9 +150,10 @@ int receive_request(int socket, struct incoming *incoming) {
     return 1;
 }
 
-void send_reply(int socket, const struct reply *reply) {
+bool send_reply(int socket, const struct reply *reply) {
     ssize_t sent;
     do {
         sent = send(socket, reply, sizeof *reply, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
+    return sent == sizeof *reply;
 }

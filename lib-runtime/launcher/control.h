@@ -49,6 +49,6 @@ struct incoming {
 
 // Supervisor's side: 1 for a request, 0 when nobody can ask any more, -1 when nothing waits (or on an error).
 int receive_request(int socket, struct incoming *incoming);
-void send_reply(int socket, const struct reply *reply);
+bool send_reply(int socket, const struct reply *reply);
 
 #endif

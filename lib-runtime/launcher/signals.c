@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define LAST_SIGNAL 64
+#define MOST_LEVELS 32 // of pid namespaces, as the kernel has it
 #define PATIENCE 400 // rounds of 10 ms
 
 sigset_t relayed_signals(void) {
@@ -74,16 +75,46 @@ static pid_t parent_of(const char *pid) {
     return after == NULL || strlen(after) < 4 ? -1 : (pid_t)strtol(after + 4, NULL, 10);
 }
 
+// The ids of a process in the pid namespace of this /proc and in those below, down to its own (NSpid of
+// /proc/PID/status). Returns how many, 0 on a kernel before 4.1, -1 when there is no such process.
+static int ids_of(const char *pid, long ids[MOST_LEVELS]) {
+    char path[300];
+    char text[4096];
+    snprintf(path, sizeof path, "/proc/%s/status", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (size <= 0) {
+        return -1;
+    }
+    text[size] = '\0';
+    char *at = strstr(text, "\nNSpid:");
+    int count = 0;
+    for (at = at == NULL ? NULL : at + strlen("\nNSpid:"); at != NULL && *at == '\t' && count < MOST_LEVELS; count++) {
+        ids[count] = strtol(at, &at, 10);
+    }
+    return count;
+}
+
 static void kill_children(void) {
-    DIR *processes = opendir("/proc");
+    long ids[MOST_LEVELS];
+    int levels = ids_of("self", ids);
+    DIR *processes = levels < 0 ? NULL : opendir("/proc");
     if (processes == NULL) {
         return;
     }
-    pid_t self = getpid();
+    // Started in a new pid namespace with the /proc of another, we and our children have other ids there.
+    pid_t self = levels > 1 ? (pid_t)ids[0] : getpid();
     struct dirent *entry;
     while ((entry = readdir(processes)) != NULL) {
         if (isdigit((unsigned char)entry->d_name[0]) && parent_of(entry->d_name) == self) {
-            kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
+            if (levels <= 1) {
+                kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
+            } else if (ids_of(entry->d_name, ids) >= levels) {
+                kill((pid_t)ids[levels - 1], SIGKILL);
+            }
         }
     }
     closedir(processes);

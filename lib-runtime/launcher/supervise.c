@@ -74,7 +74,10 @@ static void answer(struct supervisor *supervisor, const struct incoming *incomin
     if (incoming->fd >= 0) {
         close(incoming->fd);
     }
-    send_reply(supervisor->control, &reply);
+    if (!send_reply(supervisor->control, &reply)) {
+        close(supervisor->control); // who asked hears that there is no answer
+        supervisor->control = -1;
+    }
 }
 
 static void serve(struct supervisor *supervisor) {
