@@ -1,16 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The in-place root and its ledger, tried in a private copy of `/`, so that the machine's own is never touched. */
 import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -18,13 +9,12 @@ import {
   freshLauncher,
   IS_ROOT,
   type ITrial,
-  makeBusyboxTree,
   processTree,
   PATH,
   temporaryDirectory,
   tryLauncher
 } from './test-support.ts';
-import { type IPrivateRoot, makePrivateRoot } from './test-private-root.ts';
+import { inPlaceTools, type IPrivateRoot, makePrivateRoot } from './test-private-root.ts';
 import { launcherPath } from './launcher-path.ts';
 import { encodePlan } from './protocol.ts';
 import type { Step } from './steps.ts';
@@ -35,6 +25,7 @@ let upper = '';
 let root = '';
 let wrapper: readonly string[] = [];
 let copy: IPrivateRoot | undefined;
+let { appTree, plan } = inPlaceTools('');
 
 beforeAll(async () => {
   if (!IS_ROOT) {
@@ -44,6 +35,7 @@ beforeAll(async () => {
   base = temporaryDirectory();
   copy = await makePrivateRoot(base, [launcher]);
   ({ upper, root, wrapper } = copy);
+  ({ appTree, plan } = inPlaceTools(base));
   mkdirSync(join(base, 'trees'), { mode: 0o755 });
   mkdirSync(join(base, 'run'), { mode: 0o755 });
 });
@@ -59,55 +51,6 @@ beforeEach(() => {
 
 /** Entries that were made in the private `/`: all that its overlay's upper directory holds. */
 const made = (): string[] => readdirSync(upper).sort();
-const tree = (name: string, entries: Record<string, 'directory' | 'file' | { link: string }>): string => {
-  const directory = join(base, 'trees', name);
-  if (existsSync(directory)) {
-    return directory;
-  }
-  makeBusyboxTree(directory);
-  for (const [entry, kind] of Object.entries(entries)) {
-    if (kind === 'directory') {
-      mkdirSync(join(directory, entry));
-      writeFileSync(join(directory, entry, 'mark'), `${name}\n`);
-    } else if (kind === 'file') {
-      writeFileSync(join(directory, entry), `${name} ${entry}\n`);
-    } else {
-      symlinkSync(kind.link, join(directory, entry));
-    }
-  }
-  return directory;
-};
-
-/** An in-place plan: every entry of the tree, on a host that has /usr, /etc, /root, /tmp and a symlinked /bin. */
-function plan(
-  directory: string,
-  options: { names: readonly string[]; before?: readonly Step[]; after?: readonly Step[] }
-): Step[] {
-  const kind = (name: string): 'directory' | 'file' | 'symlink' => {
-    const status = lstatSync(join(directory, name));
-    return status.isSymbolicLink() ? 'symlink' : status.isDirectory() ? 'directory' : 'file';
-  };
-  const entries = options.names.map((name): Step => {
-    const type = kind(name);
-    const target =
-      type === 'symlink' ? execFileSync('readlink', [join(directory, name)], { encoding: 'utf8' }).trim() : undefined;
-    return { op: 'entry', kind: type, name, ...(target !== undefined && { target }) };
-  });
-  return [
-    { op: 'unshare', namespaces: ['mount'] },
-    { op: 'private' },
-    { op: 'stage', stage: `${base}/run/stage`, sizeBytes: 1 << 20 },
-    { op: 'bind', source: directory, target: '/', flags: ['nosuid', 'nodev'] },
-    ...(options.before ?? []),
-    { op: 'ledger', directory: `${base}/run/ledger` },
-    ...entries,
-    ...options.names
-      .filter(name => kind(name) !== 'symlink')
-      .map((name): Step => ({ op: 'place', name, from: `/${name}` })),
-    ...(options.after ?? []),
-    { op: 'unstage' }
-  ];
-}
 const SH = '/usr/bin/sh';
 const waiting = (mark: string): string => `while [ ! -e ${base}/run/${mark} ]; do sleep 0.02; done`;
 const run = (steps: readonly Step[], script: string, onPid?: (pid: number) => void): Promise<ITrial> =>
@@ -117,14 +60,6 @@ const run = (steps: readonly Step[], script: string, onPid?: (pid: number) => vo
     { argv: [SH, '-c', script], environment: { PATH: '/usr/bin:/busy' } },
     { wrapper, ...(onPid && { onPid }) }
   );
-/** A tree whose /busy holds busybox, so that commands are there whatever is placed. */
-const appTree = (name: string, entries: Parameters<typeof tree>[1] = {}): string => {
-  const directory = tree(name, entries);
-  if (!existsSync(join(directory, 'usr', 'bin'))) {
-    execFileSync('cp', ['-a', join(directory, 'bin'), join(directory, 'usr', 'bin')]);
-  }
-  return directory;
-};
 
 // Root alone can bind over the host's directories without a user namespace, which is what this is about.
 function hasEnded(pid: number): boolean {
@@ -274,46 +209,6 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
     mkdirSync(`${root}/app`);
     expect((await run(plan(one, { names: ['usr', 'app'] }), 'cat /app/mark')).stdout).toBe('one\n');
     expect(made()).toEqual([]);
-  });
-
-  describe.skipIf(!existsSync('/usr/bin/strace'))('while the ledger cannot be read', () => {
-    /** A call of the supervisor's fails; of `-P PATH`, those that concern the path are counted. */
-    const runFailing = (inject: string, ...words: string[]): Promise<ITrial> => {
-      const strace = ['/usr/bin/strace', '-D', '-f', '-qq', '-o', '/dev/null', ...words];
-      return tryLauncher(
-        launcher,
-        plan(appTree('one', {}), { names: ['app', 'usr'] }),
-        { argv: [SH, '-c', 'true'], environment: { PATH: '/usr/bin:/busy' } },
-        { wrapper: [...wrapper, ...strace, '-e', `trace=${inject.split(':')[0] ?? ''}`, '-e', `inject=${inject}`] }
-      );
-    };
-
-    it('keeps an empty directory of the host', async () => {
-      mkdirSync(`${root}/app`);
-      // lock, the sweep, the record, lock, and then who else has the entry
-      const trial = await runFailing('openat:error=EMFILE:when=5', '-P', `${base}/run/ledger`);
-      expect(made()).toEqual(['app']);
-      expect(trial.records).toMatchObject([{ kind: 'failed', errno: 'EMFILE', text: 'read the ledger for /app' }]);
-      rmSync(`${root}/app`, { recursive: true });
-    });
-
-    it('keeps what another container uses; the next sweep removes it', async () => {
-      const first = run(plan(appTree('one', {}), { names: ['usr', 'app'] }), waiting('go'));
-      await eventually(() => made().includes('app'), 'the entry');
-      await runFailing('getdents64:error=EIO:when=4+', '-P', `${base}/run/ledger`);
-      expect(made()).toEqual(['app']);
-      writeFileSync(`${base}/run/go`, '');
-      expect((await first).status).toBe(0);
-      execFileSync('chroot', [root, launcher, 'sweep', `${base}/run/ledger`]);
-      expect(made()).toEqual([]);
-      expect(readdirSync(`${base}/run/ledger`)).toEqual(['lock']);
-    });
-
-    it('leaves no record that could not be locked', async () => {
-      const trial = await runFailing('flock:error=ENOLCK:when=2');
-      expect(trial.records).toMatchObject([{ kind: 'failed', errno: 'ENOLCK' }]);
-      expect(readdirSync(`${base}/run/ledger`)).toEqual(['lock']);
-    });
   });
 
   it('never removes what a forged or damaged record names outside of /', async () => {

@@ -4,7 +4,7 @@
  * installs a filter that answers ENOSYS to the three.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Step } from './steps.ts';
@@ -101,6 +101,17 @@ describe.skipIf(!usable)('without openat2, mount_setattr and close_range', () =>
     const below = [...uppermost].filter(([path]) => /^\/(proc|dev)(\/|$)/.test(path));
     expect(below.length).toBeGreaterThan(2);
     expect(below.filter(([, flags]) => !flags.includes('nosuid'))).toEqual([]);
+  });
+
+  it.skipIf(!existsSync('/usr/bin/strace'))('says that it cannot find what lies below a bind', async () => {
+    const strace = ['/usr/bin/strace', '-D', '-f', '-qq', '-o', '/dev/null', '-P', '/proc/self/mountinfo'];
+    const inject = ['-e', 'trace=?open,openat', '-e', 'inject=?open,openat:error=EMFILE'];
+    const all: Step = { op: 'bind', source: join(base, 'source'), target: '/data', flags: ['rec', 'ro'] };
+    const steps: Step[] = [...pivotSteps(tree, join(base, 'stage')).slice(0, 4), all, { op: 'pivot' }];
+    const execution = { argv: ['echo', 'never'], environment: PATH };
+    const trial = await tryLauncher(launcher, steps, execution, { wrapper: [...wrapper, ...strace, ...inject] });
+    expect(trial).toMatchObject({ status: 255, stdout: '' });
+    expect(trial.records).toMatchObject([{ kind: 'failed', errno: 'EMFILE', text: 'set the flags of /data' }]);
   });
 
   it('leaves no descriptor open', async () => {

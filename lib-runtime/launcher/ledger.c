@@ -142,31 +142,37 @@ static int held_by_other(int directory, const char *own, const char *name, bool 
     return held;
 }
 
-// Only what is still as we made it: an empty directory, an empty file, a symlink with the same text.
-static void remove_entry(const struct entry *entry) {
+// Only what is still as we made it: an empty directory, an empty file, a symlink with the same text. False when that
+// should go and does not.
+static bool remove_entry(const struct entry *entry) {
     char path[NAME_MAX + 2];
+    char text[PATH_MAX];
     struct stat status;
     if (!valid_name(entry->name)) {
-        return;
+        return true;
     }
     snprintf(path, sizeof path, "/%s", entry->name);
-    if (strcmp(entry->kind, "directory") == 0) {
-        rmdir(path);
-    } else if (strcmp(entry->kind, "file") == 0) {
-        if (lstat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0) {
-            unlink(path);
-        }
-    } else if (strcmp(entry->kind, "symlink") == 0) {
-        char text[PATH_MAX];
+    if (lstat(path, &status) < 0) {
+        return errno == ENOENT;
+    }
+    if (strcmp(entry->kind, "directory") == 0 && S_ISDIR(status.st_mode)) {
+        return rmdir(path) == 0 || errno == ENOTEMPTY || errno == ENOENT;
+    }
+    if (strcmp(entry->kind, "file") == 0 && S_ISREG(status.st_mode) && status.st_size == 0) {
+        return unlink(path) == 0 || errno == ENOENT;
+    }
+    if (strcmp(entry->kind, "symlink") == 0 && S_ISLNK(status.st_mode)) {
         ssize_t length = readlink(path, text, sizeof text - 1);
-        if (length >= 0 && (size_t)length == strlen(entry->target) && memcmp(text, entry->target, (size_t)length) == 0) {
-            unlink(path);
+        size_t wanted = strlen(entry->target);
+        if (length >= 0 && (size_t)length == wanted && memcmp(text, entry->target, wanted) == 0) {
+            return unlink(path) == 0 || errno == ENOENT;
         }
     }
+    return true;
 }
 
 // Ends a record: removes its entries that no other living container uses, then the record. What cannot be judged is
-// never removed: the record stays, for the next that sweeps.
+// never removed: the record stays for the next that sweeps, as it does for what cannot be removed.
 static void settle(int directory, int record, const char *name) {
     size_t size;
     size_t at = 0;
@@ -175,10 +181,7 @@ static void settle(int directory, int record, const char *name) {
     bool judged = buffer != NULL;
     while (buffer != NULL && next_entry(buffer, size, &at, &entry)) {
         int held = held_by_other(directory, name, entry.name, true);
-        if (held == 0) {
-            remove_entry(&entry);
-        }
-        judged = judged && held >= 0;
+        judged = (held > 0 || (held == 0 && remove_entry(&entry))) && judged;
     }
     free(buffer);
     if (judged) {

@@ -99,9 +99,6 @@ int add_mount_flags(const char *path, const struct mount_flags *wanted) {
     if (remount(path, wanted->flags) < 0) {
         return -1;
     }
-    if (wanted->recursive) {
-        struct below below = {path, wanted->flags};
-        each_mount(remount_below, &below);
-    }
-    return 0;
+    struct below below = {path, wanted->flags};
+    return wanted->recursive ? each_mount(remount_below, &below) : 0;
 }

@@ -51,8 +51,11 @@ int each_mount(int (*visit)(void *data, const char *mountpoint, const char *type
         unescape(field);
         result = visit(data, field, type);
     }
+    int kept = errno;
+    result = result == 0 && !feof(table) ? -1 : result;
     free(line);
     fclose(table);
+    errno = kept;
     return result;
 }
 
@@ -76,11 +79,11 @@ int allow_source(struct container *container, int fd, const char *path, bool rec
     if (status.f_type == PROCFS_MAGIC) {
         return refuse(container, "source", path);
     }
-    // An unreadable table refuses, too.
-    if (recursive && each_mount(is_procfs_below, (void *)path) != 0) {
-        return refuse(container, "the tree below", path);
+    int found = recursive ? each_mount(is_procfs_below, (void *)path) : 0;
+    if (found < 0) {
+        return fail(container, "cannot read which mounts lie below %s", path);
     }
-    return 0;
+    return found > 0 ? refuse(container, "the tree below", path) : 0;
 }
 
 int allow_path(struct container *container, const char *path) {
