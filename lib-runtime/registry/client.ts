@@ -18,7 +18,7 @@ import type { IRange } from './ranges.ts';
 import { manifestSelector, registryHost, shortReference } from './reference.ts';
 import type { IReference } from './reference.ts';
 import { discard, Transport } from './transport.ts';
-import type { IRetryPolicy } from './transport.ts';
+import type { IRequestInit, IRetryPolicy } from './transport.ts';
 
 export interface IRegistryOptions {
   /** Plain HTTP in place of HTTPS (`--no-https`). */
@@ -57,6 +57,7 @@ export interface IPlatformChoice {
 /** Manifests may have 4 MiB (distribution-spec); some are larger. */
 const MAX_MANIFEST = 8 << 20;
 const MAX_CONFIG = 16 << 20;
+const MAX_TOKEN = 1 << 20;
 
 export class RegistryClient {
   private readonly options: IRegistryOptions;
@@ -167,7 +168,12 @@ export class RegistryClient {
       );
       const { response } = answer;
       const own = new URL(answer.url).origin === new URL(url).origin;
-      if (response.status !== 401 || !own || tries >= 2 || !(await authorizer.answer(response, scope, authorization))) {
+      if (response.status !== 401 || !own || tries >= 2) {
+        return answer;
+      }
+      const again = authorizer.answer(response, scope, authorization);
+      // An answer that nobody reads would keep its connection, and so the process.
+      if (!(await again.catch(() => discard(response).then(() => again)))) {
         return answer;
       }
       await discard(response);
@@ -190,14 +196,24 @@ export class RegistryClient {
             ...(authFile !== undefined && { authFile }),
             ...(env !== undefined && { env })
           }),
-        (url, init) => {
-          const purpose: IPurpose = { host: new URL(url).host, image: shortReference(reference), what: 'a token' };
-          return this.transport.once(url, init, purpose, this.options.signal);
-        }
+        (url, init) => this.askToken(reference, url, init)
       );
       this.authorizers.set(key, authorizer);
     }
     return authorizer;
+  }
+
+  /** A token server's whole answer, which must come and be small. @throws Failure */
+  private async askToken(reference: IReference, url: string, init: IRequestInit): Promise<Response> {
+    const purpose: IPurpose = { host: new URL(url).host, image: shortReference(reference), what: 'a token' };
+    const { signal } = this.options;
+    const response = await this.transport.once(url, init, purpose, signal);
+    const { status, ok } = response;
+    if (!ok) {
+      await discard(response);
+      return new Response(null, { status });
+    }
+    return new Response(await this.transport.start(response, purpose, MAX_TOKEN, signal), { status: 200 });
   }
 
   private async purpose(reference: IReference, what: string): Promise<IPurpose> {

@@ -158,7 +158,7 @@ export class Transport {
 
   /** The failure of an answer whose status is no success; reads the start of its body. */
   async statusFailure(response: Response, purpose: IPurpose): Promise<Failure> {
-    const body = await readStart(response, 4096).catch(() => '');
+    const body = await this.start(response, purpose, 4096).catch(() => '');
     return new Failure(statusFailure(response.status, body, purpose), retryAfter(response.headers));
   }
 
@@ -195,6 +195,23 @@ export class Transport {
       signal?.removeEventListener('abort', stop);
       stop();
     }
+  }
+
+  /**
+   * The first `limit` bytes of a body, or all of it, as text.
+   * @throws Failure when the connection breaks or stalls
+   */
+  async start(response: Response, purpose: IPurpose, limit: number, signal?: AbortSignal): Promise<string> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of this.body(response, purpose, signal)) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length >= limit) {
+        break;
+      }
+    }
+    return Buffer.concat(chunks).subarray(0, limit).toString('utf8');
   }
 
   private failure(
@@ -251,18 +268,4 @@ function badRedirect(purpose: IPurpose, reason: string): ContainerError {
 /** Ends an answer that nobody reads. */
 export async function discard(response: Response): Promise<void> {
   await response.body?.cancel().catch(() => undefined);
-}
-
-async function readStart(response: Response, limit: number): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  // Node's bodies can be iterated; the browser's types, which xterm brings along, do not know it.
-  for await (const chunk of (response.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length >= limit) {
-      break;
-    }
-  }
-  return Buffer.concat(chunks).toString('utf8').slice(0, limit);
 }

@@ -209,11 +209,11 @@ export class WebFile {
     const part = `${path}.part`;
     try {
       return await this.transport.retrying(async () => {
-        const response = await this.answer({}, signal);
         const hash = createHash('sha256');
         const file = await open(part, 'w', 0o600);
         let done = 0;
         try {
+          const response = await this.answer({}, signal);
           for await (const chunk of this.transport.body(response, this.purpose, signal)) {
             await file.writeFile(chunk);
             hash.update(chunk);
