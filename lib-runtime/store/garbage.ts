@@ -13,6 +13,8 @@ export interface IGarbageOptions {
   readonly olderThan?: number;
   /** Only count. */
   readonly dryRun?: boolean;
+  /** Leave trees alone. */
+  readonly blobsOnly?: boolean;
 }
 
 export interface IGarbage {
@@ -46,7 +48,8 @@ export async function collectGarbage(store: Store, options: IGarbageOptions = {}
       }
     }
     const known = new Set((await store.images()).map(image => image.key));
-    for (const key of (await list(store.treesDirectory)).filter(name => !known.has(name))) {
+    const keys = options.blobsOnly ? [] : await list(store.treesDirectory);
+    for (const key of keys.filter(name => !known.has(name))) {
       const freed = await removeOrphan(store, key, before, options.dryRun);
       trees += freed === undefined ? 0 : 1;
       bytes += freed ?? 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** test, run-help, cache and completion as a user calls them. */
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -108,6 +109,25 @@ describe('cache', () => {
     expect((await clean('--force')).status).toBe(0);
     expect(await list()).toContain('There are 0 container');
     expect((await workplace.nbcontainer(['-q', 'exec', 'box.sif', 'true'])).status).toBe(0);
+  });
+
+  it('counts and removes what interrupted pulls and images of one time have left', async () => {
+    const blob = join(workplace.home, 'blobs', 'sha256', `${'a'.repeat(64)}.part`);
+    await writeFile(blob, Buffer.alloc(3 << 20, 1));
+    await workplace.nbcontainer(['-q', 'exec', '--unsquash', 'box.sif', 'true']);
+    const trees = join(workplace.home, 'trees');
+    expect(await readdir(trees)).toHaveLength(1);
+    expect(await list()).toContain('and 1 oci blob file(s) using 3.0 MiB of space');
+    expect(await list('--type', 'net')).toContain('and 0 oci blob file(s)');
+    const clean = (...words: string[]) => workplace.nbcontainer(['cache', 'clean', ...words]);
+    expect((await clean('--dry-run')).stderr).toContain('Would remove 1 unfinished download(s) and 1 unpacked tree(s)');
+    expect((await clean()).status).toBe(255);
+    expect((await clean('--days', '1', '--force')).status).toBe(0);
+    expect(await list()).toContain('and 1 oci blob');
+    expect((await clean('--type', 'blob', '--force')).status).toBe(0);
+    expect([existsSync(blob), await readdir(trees)]).toMatchObject([false, { length: 1 }]);
+    expect((await clean('--force')).stderr).toContain('Removed 0 unfinished download(s) and 1 unpacked tree(s)');
+    expect(await readdir(trees)).toEqual([]);
   });
 
   it.each([[['cache', 'list', '--type', 'docker']], [['cache', 'clean', '--days', 'x']]])('refuses %j', async words => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** cache list, cache clean: our store in the words of Apptainer. A user's own files are no part of it. */
 import { createInterface } from 'node:readline/promises';
+import { collectGarbage, type IGarbage } from '../../store/garbage.ts';
 import { type IImageRecord, openStore } from '../../store/store.ts';
 import { ContainerError, OWN_FAILURE } from '../../support/errors.ts';
 import { fatal, formatBytes, formatTable, info, print } from '../output.ts';
@@ -30,9 +31,13 @@ export async function cacheListCommand(values: ICacheValues): Promise<number> {
     print(formatTable([['NAME', 'DATE CREATED', 'SIZE', 'TYPE'], ...rows]));
     print('');
   }
-  const total = formatBytes(images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
-  print(`There are ${images.length} container file(s) using ${total} and 0 oci blob file(s) using 0 B of space`);
-  print(`Total space used: ${total}`);
+  const total = images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const { blobs, bytes } = await garbage(values.type, { dryRun: true });
+  print(
+    `There are ${images.length} container file(s) using ${formatBytes(total)} ` +
+      `and ${blobs} oci blob file(s) using ${formatBytes(bytes)} of space`
+  );
+  print(`Total space used: ${formatBytes(total + bytes)}`);
   return 0;
 }
 
@@ -44,11 +49,18 @@ export async function cacheCleanCommand(values: ICacheValues): Promise<number> {
   }
   const before = Date.now() - days * DAY_MS;
   const images = (await cached(values.type)).filter(({ createdAt }) => days === 0 || Date.parse(createdAt) < before);
+  const olderThan = days * DAY_MS;
+  const left = await garbage(values.type, { olderThan, dryRun: true });
+  const isLeft = left.blobs + left.trees > 0;
   if (values.dryRun) {
     images.forEach(({ name }) => info(`Would remove ${name}`));
+    if (isLeft) {
+      info(`Would remove ${said(left)}`);
+    }
     return 0;
   }
-  if (images.length > 0 && !values.force && !(await confirmed(images.length))) {
+  const what = [...(images.length > 0 ? [`${images.length} image(s)`] : []), ...(isLeft ? [said(left)] : [])];
+  if (what.length > 0 && !values.force && !(await confirmed(what.join(' and ')))) {
     info('Nothing was removed');
     return 0;
   }
@@ -62,16 +74,40 @@ export async function cacheCleanCommand(values: ICacheValues): Promise<number> {
       status = OWN_FAILURE;
     }
   }
+  const removed = await garbage(values.type, { olderThan });
+  if (removed.blobs + removed.trees > 0) {
+    info(`Removed ${said(removed)} (${formatBytes(removed.bytes)} freed)`);
+  }
   await store.sweep();
   return status;
 }
 
-async function cached(type: string | undefined): Promise<IImageRecord[]> {
+const said = ({ blobs, trees }: IGarbage): string =>
+  `${blobs} unfinished download(s) and ${trees} unpacked tree(s) without an image`;
+
+/** What no image of the store needs; removed, or counted. */
+async function garbage(
+  type: string | undefined,
+  options: { readonly olderThan?: number; readonly dryRun?: boolean }
+): Promise<IGarbage> {
+  const types = typesOf(type);
+  if (!types.includes('all') && !types.includes('blob')) {
+    return { blobs: 0, trees: 0, bytes: 0 };
+  }
+  return collectGarbage(await openStore(), { ...options, blobsOnly: !types.includes('all') });
+}
+
+function typesOf(type: string | undefined): readonly string[] {
   const types = (type ?? 'all').split(',');
   const unknown = types.find(name => !TYPES.includes(name));
   if (unknown !== undefined) {
     throw usage(`--type does not know "${unknown}"`, `Use one of ${TYPES.join(', ')}`);
   }
+  return types;
+}
+
+async function cached(type: string | undefined): Promise<IImageRecord[]> {
+  const types = typesOf(type);
   const wanted = (name: string): boolean => types.includes('all') || types.includes(kindOf(name));
   return (await (await openStore()).images()).filter(({ name, external }) => !external && wanted(name));
 }
@@ -81,7 +117,7 @@ function kindOf(name: string): 'net' | 'oras' | 'oci' {
   return /^https?:/.test(name) ? 'net' : name.startsWith('oras:') ? 'oras' : 'oci';
 }
 
-async function confirmed(count: number): Promise<boolean> {
+async function confirmed(what: string): Promise<boolean> {
   if (!process.stdin.isTTY) {
     throw usage(
       'nobody can be asked whether to remove the images',
@@ -90,7 +126,7 @@ async function confirmed(count: number): Promise<boolean> {
   }
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await asking.question(`This removes ${count} image(s) from the store. Continue? [y/N] `);
+    const answer = await asking.question(`This removes ${what} from the store. Continue? [y/N] `);
     return /^y(es)?$/i.test(answer.trim());
   } finally {
     asking.close();
