@@ -8,6 +8,8 @@ interface IFlag {
   readonly help: string;
   /** May be given more than once; the values add up. */
   readonly many?: boolean;
+  /** Commander's property, where it is that of another flag. */
+  readonly attribute?: string;
   /** `APPTAINER_<KEY>` and `SINGULARITY_<KEY>` stand in for the flag, in this order. */
   readonly keys: readonly string[];
   readonly only?: readonly IRunSpec['action'][];
@@ -38,10 +40,15 @@ export const ACTION_FLAGS: readonly IFlag[] = [
     help: 'host directory for /tmp, /var/tmp and home of --contain, and for --scratch',
     keys: ['WORKDIR']
   },
-  { flags: '--env <name=value>', help: 'set a variable in the container', many: true, keys: ['ENV'] },
+  { flags: '--env <name=value>', help: 'set a variable in the container', many: true, keys: [] },
   { flags: '--env-file <file>', help: 'read variables from a file', many: true, keys: ['ENV_FILE'] },
   { flags: '-e, --cleanenv', help: 'do not pass the environment of the host', keys: ['CLEANENV'] },
-  { flags: '--cwd <dir>', help: 'working directory in the container (--pwd is the same)', keys: ['CWD'] },
+  {
+    flags: '--cwd <dir>',
+    help: 'working directory in the container (--pwd is the same)',
+    attribute: 'pwd',
+    keys: ['CWD']
+  },
   { flags: '--pwd <dir>', help: 'the older name of --cwd', keys: ['PWD', 'TARGET_PWD'] },
   { flags: '-H, --home <src[:dst]>', help: 'another home directory', keys: ['HOME'] },
   { flags: '--no-home', help: 'do not mount the home directory', keys: ['NO_HOME'] },

@@ -18,6 +18,8 @@ describe('runSpec', () => {
     ['new prefix wins', { APPTAINER_NV: '0', SINGULARITY_NV: '1' }, { nv: false }],
     ['CLEANENV', { APPTAINER_CLEANENV: 'true' }, { cleanEnvironment: true }],
     ['CWD', { APPTAINER_CWD: '/w' }, { workingDirectory: '/w' }],
+    ['PWD before CWD', { APPTAINER_CWD: '/w', APPTAINER_PWD: '/p' }, { workingDirectory: '/p' }],
+    ['the first of two names', { APPTAINER_SCRATCH: '/a', APPTAINER_SCRATCHDIR: '/b' }, { scratch: ['/a'] }],
     ['HOME', { APPTAINER_HOME: '/a:/b' }, { home: { source: '/a', target: '/b' } }],
     ['CONTAINALL', { APPTAINER_CONTAINALL: '1' }, { contain: true, pid: true, ipc: true, cleanEnvironment: true }],
     ['NO_PID', { APPTAINER_CONTAINALL: '1', APPTAINER_NO_PID: '1' }, { contain: true, pid: false }],
@@ -107,12 +109,30 @@ describe('runSpec', () => {
     ]);
   });
 
+  it.each([
+    ['NO_MOUNT', { noMount: ['tmp'] }, { noMount: ['tmp'] }],
+    ['SCRATCH', { scratch: ['/b'] }, { scratch: ['/b'] }],
+    ['OVERLAY', { overlay: ['/b:ro'] }, { overlays: [{ path: '/b', readOnly: true }] }],
+    ['SECURITY', { security: ['gid:1'] }, { security: { gids: [1] } }]
+  ])('takes the flag in the place of %s', (name, values, expected) => {
+    const variable = { [`APPTAINER_${name}`]: name === 'SECURITY' ? 'uid:5' : '/x' };
+    expect(runSpec('exec', [], values, variable)).toEqual({ ...runSpec('exec', [], {}, {}), ...expected });
+  });
+
+  it.each([
+    ['an older name behind an empty new one', { APPTAINER_PWD: '', SINGULARITY_PWD: '/p' }],
+    ['ENV, which programs set for themselves', { APPTAINER_ENV: 'production' }],
+    ['SHELL, for exec', { APPTAINER_SHELL: '/bin/x' }]
+  ])('passes over %s', (_, environment) => {
+    expect(runSpec('exec', [], none, environment)).toEqual(runSpec('exec', [], none, {}));
+  });
+
   it('lets --env beat --env-file', () => {
     const spec = runSpec('exec', [], { env: ['A=flag'] }, {}, { A: 'file', B: 'file' });
     expect(spec.environment).toEqual({ A: 'flag', B: 'file' });
   });
 
-  it.each([['app'], ['cwd'], ['dns'], ['home'], ['hostname'], ['pwd'], ['shell'], ['workdir']])(
+  it.each([['app'], ['dns'], ['home'], ['hostname'], ['pwd'], ['shell'], ['workdir']])(
     'takes an empty --%s for none, also against the environment',
     name => {
       const spec = runSpec('shell', [], { [name]: '' }, { [`APPTAINER_${name.toUpperCase()}`]: '/bin/x' });

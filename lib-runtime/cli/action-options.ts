@@ -31,7 +31,7 @@ export interface IActionValues extends ILimitTexts {
   readonly env?: readonly string[];
   readonly envFile?: readonly string[];
   readonly cleanenv?: boolean;
-  readonly cwd?: string;
+  /** The last one of --cwd and --pwd. */
   readonly pwd?: string;
   readonly home?: string;
   readonly noHome?: boolean;
@@ -62,8 +62,8 @@ export interface IActionValues extends ILimitTexts {
 /**
  * The RunSpec of a command line. Pure: reads only its arguments.
  *
- * @param environment the caller's variables: `APPTAINER_BIND` and friends stand in for flags (lists add up, a flag
- *   beats a single value); `APPTAINER_` wins over `SINGULARITY_`.
+ * @param environment the caller's variables: `APPTAINER_BIND` and friends stand in for flags (binds add up, a flag
+ *   beats any other value); `APPTAINER_` wins over `SINGULARITY_`.
  * @param envFile variables of `--env-file`, already evaluated; `--env` beats them.
  * @throws ContainerError `usage` for a value that cannot be understood.
  */
@@ -76,16 +76,18 @@ export function runSpec(
 ): IRunSpec {
   const text = (keys: readonly string[]): string | undefined => lookUp(environment, keys);
   const yes = (given: boolean | undefined, ...keys: string[]): boolean => given ?? isTrue(text(keys), keys[0] ?? '');
-  const list = (given: readonly string[] | undefined, keys: readonly string[]): string[] => {
+  const both = (given: readonly string[] | undefined, keys: readonly string[]): string[] => {
     const inherited = keys.map(key => text([key])).filter((value): value is string => Boolean(value));
     return [...inherited, ...(given ?? [])];
   };
+  const list = (given: readonly string[] | undefined, ...keys: string[]): readonly string[] =>
+    given ?? [text(keys)].filter(value => value !== undefined);
   // An empty value is that of a flag that was not given.
   const single = (given: string | undefined, ...keys: string[]): string | undefined =>
     (given ?? text(keys)) || undefined;
   const home = single(values.home, 'HOME');
-  const cwd = single(values.cwd ?? values.pwd ?? text(['CWD']), 'PWD', 'TARGET_PWD');
-  const shell = single(values.shell, 'SHELL');
+  const cwd = single(values.pwd ?? text(['PWD', 'TARGET_PWD']), 'CWD');
+  const shell = action === 'shell' ? single(values.shell, 'SHELL') : undefined;
   const hostname = single(values.hostname, 'HOSTNAME');
   const workdir = single(values.workdir, 'WORKDIR');
   const engine = oneOf('--engine', values.engine, ['namespaces', 'ptrace']);
@@ -97,7 +99,7 @@ export function runSpec(
     throw usage(`--as ${as} and --fakeroot are different wishes`, 'Give one of them');
   }
   const app = single(values.app, 'APP', 'APPNAME');
-  const security = parseSecurity(list(values.security, ['SECURITY']));
+  const security = parseSecurity(list(values.security, 'SECURITY'));
   const limits = parseLimits(limitTexts(values, key => text([key])));
   const compat = yes(values.compat, 'COMPAT');
   const containAll = compat || yes(values.containall, 'CONTAINALL');
@@ -107,11 +109,11 @@ export function runSpec(
     action,
     command,
     binds: [
-      ...list(values.bind, ['BINDPATH', 'BIND']).flatMap(parseBinds),
-      ...list(values.mount, ['MOUNT']).flatMap(parseMounts)
+      ...both(values.bind, ['BINDPATH', 'BIND']).flatMap(parseBinds),
+      ...both(values.mount, ['MOUNT']).flatMap(parseMounts)
     ],
-    scratch: list(values.scratch, ['SCRATCH', 'SCRATCHDIR']).flatMap(parseScratch),
-    overlays: list(values.overlay, ['OVERLAY', 'OVERLAYIMAGE']).flatMap(parseOverlays),
+    scratch: list(values.scratch, 'SCRATCH', 'SCRATCHDIR').flatMap(parseScratch),
+    overlays: list(values.overlay, 'OVERLAY', 'OVERLAYIMAGE').flatMap(parseOverlays),
     dns: parseAddresses(values.dns ?? text(['DNS'])),
     network: yes(values.net, 'NET', 'UNSHARE_NET'),
     userNamespace: yes(values.userns, 'USERNS', 'UNSHARE_USERNS'),
@@ -123,10 +125,10 @@ export function runSpec(
     ...(security !== undefined && { security }),
     ...(limits !== undefined && { limits }),
     unsquash: yes(values.unsquash, 'UNSQUASH'),
-    environment: { ...envFile, ...parseVariables(list(values.env, ['ENV'])) },
+    environment: { ...envFile, ...parseVariables(values.env ?? []) },
     cleanEnvironment: containAll || yes(values.cleanenv, 'CLEANENV'),
     noHome: yes(values.noHome, 'NO_HOME'),
-    noMount: list(values.noMount, ['NO_MOUNT']).flatMap(names => names.split(',')),
+    noMount: list(values.noMount, 'NO_MOUNT').flatMap(names => names.split(',')),
     contain: containAll || yes(values.contain, 'CONTAIN'),
     pid: !noPid && (containAll || yes(values.pid, 'PID', 'UNSHARE_PID')),
     ipc: containAll || yes(values.ipc, 'IPC', 'UNSHARE_IPC'),

@@ -50,6 +50,10 @@ export function actionOptions(command: Command, name: IRunSpec['action']): Comma
     }
     // Flags of their own, as in Apptainer: commander would make `--no-pid` the opposite of `--pid`.
     option.negate = false;
+    const { attribute } = flag;
+    if (attribute !== undefined) {
+      option.attributeName = () => attribute;
+    }
     command.addOption(option);
   }
   command

@@ -9,14 +9,12 @@ export function plainHttp(https: boolean | undefined, environment: Environment):
   return https === false || isTrue(lookUp(environment, ['NOHTTPS']), 'NOHTTPS');
 }
 
-/** The first of `keys` that is set and not empty; APPTAINER_ wins over SINGULARITY_. */
+/** The first of `keys` that is set and not empty. A name with APPTAINER_, even an empty one, hides SINGULARITY_. */
 export function lookUp(environment: Environment, keys: readonly string[]): string | undefined {
   for (const prefix of ['APPTAINER_', 'SINGULARITY_']) {
-    for (const key of keys) {
-      const value = environment[prefix + key];
-      if (value !== undefined && value !== '') {
-        return value;
-      }
+    const values = keys.map(key => environment[prefix + key]).filter(value => value !== undefined);
+    if (values.length > 0) {
+      return values.find(value => value !== '');
     }
   }
   return undefined;

@@ -61,6 +61,18 @@ export const SCRIPTS: readonly IScriptCase[] = [
     script:
       'ax test -B /no/such:/x @IMAGE@ 2>/dev/null; echo $?; ax test @IMAGE@ >/dev/null 2>&1; echo $?; ax test @HELLO@ >/dev/null 2>&1; echo $?'
   },
+  {
+    name: 'variables in the place of flags',
+    script: [
+      'APPTAINER_NO_MOUNT=proc ax exec --no-mount sys @APPS@ sh -c "ls /proc /sys | grep -c self"',
+      'APPTAINER_SCRATCH=/a APPTAINER_SCRATCHDIR=/b ax exec @APPS@ sh -c "ls -d /a /b 2>/dev/null"',
+      'APPTAINER_SCRATCH=/a ax exec --scratch /b @APPS@ sh -c "ls -d /a /b 2>/dev/null"',
+      'APPTAINER_PWD= SINGULARITY_PWD=/opt ax exec @APPS@ pwd',
+      'APPTAINER_PWD=/opt APPTAINER_CWD=/usr ax exec @APPS@ pwd',
+      'ax exec --cwd /usr --pwd /opt @APPS@ pwd',
+      'APPTAINER_ENV=production APPTAINER_SHELL=/x ax exec @APPS@ sh -c "env | grep -cE SHELL"'
+    ].join('; ')
+  },
   { name: 'a home that is no directory', script: 'ax exec -H @SCRATCH@/home/mark @APPS@ true 2>/dev/null; echo $?' },
   { name: 'USER_PATH', script: 'for f in -c -e -C; do ax exec $f @APPS@ env | grep -c ^USER_PATH; done' },
   { name: 'inspect --app', script: 'for f in -l -r -e -H -t -s -j; do ap inspect --app foo $f @APPS@; done' },
