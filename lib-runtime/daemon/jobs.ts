@@ -10,6 +10,7 @@ import { jobWords, quoteLine } from '../api/command-line.ts';
 import { type Job, type JobLog, type NewJob, progressSchema } from '../api/schema.ts';
 import { ContainerError } from '../support/errors.ts';
 import { requireHome } from '../support/home.ts';
+import { checkDirectory } from './directory.ts';
 import type { EventHub } from './events.ts';
 import { BoundedLog } from './log.ts';
 import { coverTerminals } from './pty.ts';
@@ -55,12 +56,15 @@ export class Jobs {
     return this.entry(id).log.snapshot();
   }
 
-  start(request: NewJob): Job {
+  /** @throws ContainerError `not-found` for a directory that is not there */
+  async start(request: NewJob): Promise<Job> {
     const [program = process.execPath, ...entry] = this.cli;
     const directory = request.kind === 'run' ? request.options?.directory : request.directory;
+    const cwd = directory ?? requireHome(process.env);
+    await checkDirectory(cwd, 'a job');
     // The channel tells the job when the daemon dies, however it dies: see cli/commands/daemon-job.ts.
     const child = spawn(program, [...entry, 'daemon', 'job', JSON.stringify(request)], {
-      cwd: directory ?? requireHome(process.env),
+      cwd,
       stdio: coverTerminals(['ignore', 'pipe', 'pipe', 'ipc'], this.nothing),
       detached: true
     });

@@ -2,12 +2,14 @@
 /** The daemon itself: one per user, on a unix socket, until it is told to end or nobody needs it. */
 import { createServer } from 'node:http';
 import { chmod, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { API_HEADER, API_VERSION, EVENTS_PATH, matchShellSocket, ROUTES } from '../api/routes.ts';
 import type { DaemonEvent, Version } from '../api/schema.ts';
 import { writeFileAtomic } from '../support/atomic.ts';
 import { asContainerError, ContainerError } from '../support/errors.ts';
-import { isHeld, tryLock } from '../support/lock.ts';
+import { type IHeldLock, isHeld, tryLock } from '../support/lock.ts';
 import { EventHub } from './events.ts';
 import { ImageWatch } from './image-watch.ts';
 import { Jobs } from './jobs.ts';
@@ -33,20 +35,17 @@ export interface IDaemon {
 /** A listener with more than this unsent is cut off; it connects again and is told the present state. */
 const MAX_UNSENT = 1 << 20;
 
+/** Milliseconds for which the end of the last daemon is waited for: its jobs have 10 s, and start.ts waits for 15. */
+const HANDOVER = 13_000;
+const PAUSE = 50;
+
 /**
  * Starts the daemon in this process.
- * @throws ContainerError `locked` when one runs already, `permission` when the socket cannot be made
+ * @throws ContainerError `locked` when one runs already and does not end, `permission` when the socket cannot be made
  */
 export async function startDaemon(options: IDaemonOptions): Promise<IDaemon> {
   const { place } = options;
-  const lock = await tryLock(place.directory, LOCK_NAME);
-  if (!isHeld(lock)) {
-    throw new ContainerError({
-      code: 'locked',
-      step: 'daemon',
-      message: `the daemon runs already, as process ${lock.pid}`
-    });
-  }
+  const lock = await onlyOne(place);
   const imageWatch = new ImageWatch(() => events.emit({ type: 'images' }));
   const events = new EventHub(present => imageWatch.setWanted(present));
   const jobs = new Jobs(options.cli, events);
@@ -67,7 +66,11 @@ export async function startDaemon(options: IDaemonOptions): Promise<IDaemon> {
     lastUse = request.url === ROUTES.version.path ? lastUse : performance.now();
   });
   server.on('upgrade', (request, socket, head) => {
-    const refuse = (reason: string): void => void socket.end(`HTTP/1.1 ${reason}\r\ncontent-length: 0\r\n\r\n`);
+    const refuse = (reason: string): void => {
+      // Node has taken its own listener away, and without one a client that is gone would end this process.
+      socket.on('error', () => socket.destroy());
+      socket.end(`HTTP/1.1 ${reason}\r\ncontent-length: 0\r\n\r\n`);
+    };
     const api = request.headers[API_HEADER];
     const path = (request.url ?? '').replace(/\?.*$/s, '');
     const shell = matchShellSocket(path);
@@ -120,6 +123,33 @@ export async function startDaemon(options: IDaemonOptions): Promise<IDaemon> {
     throw asContainerError(error, 'daemon', `the daemon cannot listen on ${place.socket}`);
   }
   return { ended, stop };
+}
+
+/** The lock. One that ends has taken its socket away, and holds the lock until its jobs have ended: that is waited for. */
+async function onlyOne(place: IDaemonPlace): Promise<IHeldLock> {
+  const end = performance.now() + HANDOVER;
+  for (;;) {
+    const lock = await tryLock(place.directory, LOCK_NAME);
+    if (isHeld(lock)) {
+      return lock;
+    }
+    if (performance.now() >= end || (await isAnswered(place.socket))) {
+      throw new ContainerError({
+        code: 'locked',
+        step: 'daemon',
+        message: `the daemon runs already, as process ${lock.pid}`
+      });
+    }
+    await sleep(PAUSE);
+  }
+}
+
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(path);
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
 }
 
 async function listen(server: ReturnType<typeof createServer>, path: string): Promise<void> {

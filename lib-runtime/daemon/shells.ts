@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The shells of the daemon: started, listed, named, ended and forgotten. */
 import { randomBytes } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import type { WebSocket } from 'ws';
 import { quoteLine, shellWords } from '../api/command-line.ts';
 import { NO_SUCH_SHELL } from '../api/routes.ts';
 import type { NewShell, Shell as Description } from '../api/schema.ts';
-import { ContainerError, errnoOf } from '../support/errors.ts';
+import { ContainerError } from '../support/errors.ts';
 import { requireHome } from '../support/home.ts';
+import { checkDirectory } from './directory.ts';
 import type { EventHub } from './events.ts';
 import type { Shell } from './shell.ts';
 
@@ -40,7 +40,7 @@ export class Shells {
   /** @throws ContainerError `not-found` for a directory that is not there, `unsupported` where there are no terminals */
   async start(request: NewShell): Promise<Description> {
     const cwd = request.options?.directory ?? requireHome(process.env);
-    await checkDirectory(cwd);
+    await checkDirectory(cwd, 'a shell');
     // node-pty and the headless terminal are only loaded by a daemon that is asked for a shell.
     const { Shell } = await import('./shell.ts');
     const id = randomBytes(8).toString('hex');
@@ -146,17 +146,4 @@ export function freeName(name: string, taken: ReadonlySet<string>): string {
     free = `${name} (${count})`;
   }
   return free;
-}
-
-async function checkDirectory(path: string): Promise<void> {
-  const status = await stat(path).catch((error: unknown) => errnoOf(error) ?? 'ENOENT');
-  if (typeof status === 'string' || !status.isDirectory()) {
-    throw new ContainerError({
-      code: 'not-found',
-      step: 'daemon',
-      message: `a shell cannot start in ${path}`,
-      ...(typeof status === 'string' && { errno: status }),
-      reason: 'it is not a directory that can be entered'
-    });
-  }
 }

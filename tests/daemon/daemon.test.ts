@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -258,12 +259,33 @@ test('a pull that is cancelled while the registry is silent leaves nothing', asy
   }
 });
 
-test('a job that cannot even be started has failed, and the daemon lives on', async () => {
+test('a job whose directory is not there is refused in one sentence, and the daemon lives on', async () => {
   const pid = await start();
-  const { id } = await client.startJob({ ...run('true'), options: { directory: '/no/such/directory' } } as NewJob);
-  expect(await ended(id)).toMatchObject({ state: 'failed', status: 255 });
-  expect((await client.jobLog(id)).head).toContain('ENOENT');
+  const directory = '/no/such/directory';
+  for (const job of [
+    { ...run('true'), options: { directory } } as NewJob,
+    { kind: 'pull', source: 'oci:/x', directory } as NewJob
+  ]) {
+    await expect(client.startJob(job)).rejects.toMatchObject({
+      status: 404,
+      code: 'not-found',
+      message: `a job cannot start in ${directory}`
+    });
+  }
+  expect((await client.jobs()).jobs).toEqual([]);
   expect((await client.version()).pid).toBe(pid);
+});
+
+test('who is refused a WebSocket and has gone meanwhile does not take the daemon along', async () => {
+  const pid = await start();
+  const ask = 'GET /no-such-address HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+  for (let times = 0; times < 20; times += 1) {
+    const gone = connect(socket);
+    await new Promise(resolve => gone.once('connect', resolve));
+    gone.write(ask);
+    gone.destroy();
+    expect((await client.version()).pid).toBe(pid);
+  }
 });
 
 test('a client of another API is refused, but may ask for the version', async () => {
