@@ -204,6 +204,12 @@ describe.skipIf(!existsSync('/usr/bin/strace'))('the launcher', () => {
     expect(trial.records).toEqual([{ kind: 'failed', index: 0, errno: 'EPIPE', text: 'hear from the supervisor' }]);
   });
 
+  it('does not take the end of the process that entered a pid namespace for that of the payload', async () => {
+    const wrapper = strace('recvmsg:error=ENOMEM:when=1', '-f');
+    const trial = await tryLauncher(launcher, withPids, { argv: ['echo', 'fine'], environment: PATH }, { wrapper });
+    expect(trial.status).toBe(255);
+  });
+
   it('notices the end of its supervisor while it looks for the end of something else', async () => {
     const go = join(base, 'data', 'go');
     rmSync(go, { force: true });

@@ -12,6 +12,7 @@
 
 #include "capabilities.h"
 #include "container.h"
+#include "limits.h"
 
 static int complain(const char *what) {
     fprintf(stderr, "nbcontainer-launcher: %s: %s\n", what, strerror(errno));
@@ -68,6 +69,7 @@ int attend(const char *parent, char **argv) {
         errno = ESRCH;
         return complain("attend: the caller has ended");
     }
+    restore_file_limit(2);
     execv(argv[0], argv);
     return complain(argv[0]);
 }

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "limits.h"
 
 // Tells the caller what failed, and not to hand over again (engines/handover.ts).
 #define MARK "NBCONTAINER_LAUNCH="
@@ -47,19 +48,9 @@ static void let_stdio_block(void) {
     }
 }
 
-// Node raises its soft limit on open files to the hard one; programs that close all that there may be then take long.
-// Our parent, who started the caller, has it as it was.
-static void restore_file_limit(void) {
-    struct rlimit own, theirs;
-    if (getrlimit(RLIMIT_NOFILE, &own) == 0 && prlimit(getppid(), RLIMIT_NOFILE, NULL, &theirs) == 0 &&
-        theirs.rlim_max == own.rlim_max && theirs.rlim_cur < own.rlim_cur) {
-        setrlimit(RLIMIT_NOFILE, &theirs);
-    }
-}
-
 int take_over(struct handover *handover) {
     let_stdio_block();
-    restore_file_limit();
+    restore_file_limit(1);
     for (char **variable = environ; *variable != NULL; variable++) {
         char *text = strchr(*variable, '=');
         if (text == NULL) {

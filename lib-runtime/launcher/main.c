@@ -13,6 +13,7 @@
 #include "handover.h"
 #include "identity.h"
 #include "ledger.h"
+#include "limits.h"
 #include "plan.h"
 #include "probe.h"
 #include "status.h"
@@ -92,6 +93,7 @@ static int run(int plan_fd, int status_fd) {
         return OWN_FAILURE;
     }
     close(plan_fd);
+    restore_file_limit(2);
     return run_plan(&container, &plan);
 }
 

@@ -56,8 +56,8 @@ void let_go_of_stdio(void) {
     }
 }
 
-// Parent of a process from /proc/PID/stat: `pid (name) state ppid`; the name may hold anything.
-static pid_t parent_of(const char *pid) {
+// From /proc/PID/stat: `pid (name) state ppid`; the name may hold anything.
+pid_t parent_of(const char *pid) {
     char path[300];
     char text[512];
     snprintf(path, sizeof path, "/proc/%s/stat", pid);

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 // Told by the kernel when our own parent has died; never passed on.
 #define PARENT_DIED (SIGRTMIN + 7)
@@ -22,6 +23,9 @@ int exit_status(int status);
 // Standard input, output and error of a process that only watches become /dev/null: whoever reads the payload's
 // output sees its end when the payload has ended.
 void let_go_of_stdio(void);
+
+// Parent of a process, by its name in /proc; -1 when there is none.
+pid_t parent_of(const char *pid);
 
 // Kills and reaps whatever is left below us (a subreaper); gives up after a few seconds on what cannot be killed.
 void end_descendants(void);

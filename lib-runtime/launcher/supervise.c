@@ -31,6 +31,7 @@ struct supervisor {
     pid_t front;
     pid_t main; // the payload, or pid 1 of its namespace
     int control;
+    bool deaf;  // a request was lost: what is watched may not be the payload
     int mounts; // the payload's mount namespace, kept for it, or -1
     long long direct[65]; // when a signal last came from elsewhere than the front process, ns
 };
@@ -87,6 +88,7 @@ static void serve(struct supervisor *supervisor) {
         answer(supervisor, &incoming);
     }
     if (supervisor->control >= 0 && (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))) {
+        supervisor->deaf = got < 0;
         close(supervisor->control); // exec closed the other end
         supervisor->control = -1;
     }
@@ -161,6 +163,9 @@ static int watch(struct supervisor *supervisor, int signals) {
         }
         if (watched[1].revents != 0) {
             serve(supervisor);
+        }
+        if (supervisor->deaf) {
+            return OWN_FAILURE << 8;
         }
         struct signalfd_siginfo info;
         while (read(signals, &info, sizeof info) == sizeof info) {

@@ -143,23 +143,20 @@ describe.runIf(asRoot)('a command line with a container', () => {
     expect(flags.map(value => value & constants.O_NONBLOCK)).toEqual([0, 0, 0]);
   });
 
-  it('gives the container the limit on open files that the caller has, which Node raises for itself', async () => {
-    const words = [
-      '-c',
-      'ulimit -Sn 256; "$@"; exit',
-      'sh',
-      process.execPath,
-      '--',
-      MAIN,
-      'exec',
-      image,
-      'sh',
-      '-c',
-      'ulimit -Sn'
-    ];
-    const { stdout } = await runProgram('sh', words, { cwd: place.cwd, env: { NBCONTAINER_HOME: place.home } });
-    expect(stdout).toBe('256\n');
-  });
+  it.each([
+    ['handed over', '1', []],
+    ['with a launcher beside Node', 'x'.repeat(120_000), []],
+    ['below PRoot', '1', ['--engine', 'ptrace']]
+  ])(
+    'gives a container the limit on open files that the caller has and Node raises: %s',
+    async (_how, LARGE, options) => {
+      const node = [process.execPath, '--', MAIN, 'exec', ...options, image, 'sh', '-c', 'ulimit -Sn'];
+      const words = ['-c', 'ulimit -Sn 256; "$@"; exit', 'sh', ...node];
+      const env = { NBCONTAINER_HOME: place.home, LARGE };
+      const { stdout, stderr } = await runProgram('sh', words, { cwd: place.cwd, env });
+      expect(stdout, stderr).toBe('256\n');
+    }
+  );
 
   it('starts a launcher beside itself for what is too large to be handed over', async () => {
     const { stdout, stderr } = await place.nbcontainer(['exec', image, 'sh', '-c', 'echo ${#LARGE}'], {
