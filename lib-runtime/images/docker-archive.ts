@@ -120,9 +120,9 @@ export async function openDockerArchive(source: IDockerArchiveSource): Promise<I
   const temporary = await store.temporaryDirectory('docker-archive');
   try {
     const archive = await takeApart(place, temporary.path, signal);
-    return await describe({ archive, place, tag, close: () => temporary.dispose() });
+    return await describe({ archive, place, tag, close: () => temporary.dispose().catch(() => undefined) });
   } catch (error) {
-    await temporary.dispose();
+    await temporary.dispose().catch(() => undefined);
     throw error;
   }
 }

@@ -48,9 +48,15 @@ export async function openLayoutImage(source: ILayoutSource): Promise<IRemoteIma
   const temporary = await source.store.temporaryDirectory('oci-archive');
   try {
     await unpackLayout(place, temporary.path, source.signal);
-    return await describe(source, { directory: temporary.path, place, tag, name, close: () => temporary.dispose() });
+    return await describe(source, {
+      directory: temporary.path,
+      place,
+      tag,
+      name,
+      close: () => temporary.dispose().catch(() => undefined)
+    });
   } catch (error) {
-    await temporary.dispose();
+    await temporary.dispose().catch(() => undefined);
     throw error;
   }
 }

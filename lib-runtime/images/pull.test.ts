@@ -147,6 +147,19 @@ describe('pullImage from a registry', () => {
     expect((await store.images()).map(({ name }) => name)).toEqual(names);
   });
 
+  it('is done although its temporary directory cannot be removed', async () => {
+    const output = join(work, 'out', 'x.sif');
+    const busy = await openStore({ home: join(work, 'home') });
+    const temporaryDirectory = busy.temporaryDirectory.bind(busy);
+    busy.temporaryDirectory = async prefix => {
+      const made = await temporaryDirectory(prefix);
+      // As the directory of a file that NFS keeps for somebody, or on a disk that fails.
+      return { ...made, dispose: () => Promise.reject(new Error('EBUSY')) };
+    };
+    await pullImage({ source: dockerSource(), output, store: busy, plainHttp: true });
+    expect((await readSif(output)).header.arch).toBe('x86_64');
+  });
+
   it('leaves no file when the image cannot be recorded', async () => {
     const failing = async (source: string): Promise<void> => {
       const broken = await openStore({ home: join(work, 'home') });

@@ -277,7 +277,8 @@ async function fetchSif(
     }
     return record;
   } finally {
-    await temporary.dispose();
+    // What cannot be removed now is swept by a later start.
+    await temporary.dispose().catch(() => undefined);
   }
 }
 
@@ -301,7 +302,8 @@ async function fetchTree(remote: IRemoteImage, request: IFetchRequest, key: stri
     const { name, manifestDigest } = remote;
     return await store.putReference({ reference: name, key, manifestDigest, path, sizeBytes });
   } finally {
-    await temporary.dispose();
+    // What cannot be removed now is swept by a later start.
+    await temporary.dispose().catch(() => undefined);
   }
 }
 

@@ -95,7 +95,8 @@ async function build(
   } catch (error) {
     throw asContainerError(error, 'unpack', `cannot unpack ${facts.path}`);
   } finally {
-    await temporary.dispose();
+    // What cannot be removed now is swept by a later start.
+    await temporary.dispose().catch(() => undefined);
   }
 }
 
