@@ -204,6 +204,19 @@ describe.skipIf(!existsSync('/usr/bin/strace'))('the launcher', () => {
     expect(trial.records).toEqual([{ kind: 'failed', index: 0, errno: 'EPIPE', text: 'hear from the supervisor' }]);
   });
 
+  it('keeps a signal that comes before a pid namespace is entered', async () => {
+    let front = 0;
+    const running = tryLauncher(
+      launcher,
+      withPids,
+      { argv: ['sleep', nap()], environment: PATH },
+      { wrapper: strace('unshare:delay_exit=300ms', '-f'), onPid: pid => (front = pid) }
+    );
+    await eventually(() => processTree(front).length >= 3, 'the process that enters it');
+    process.kill(front, 'SIGTERM');
+    expect((await running).status).toBe(143);
+  });
+
   it('does not take the end of the process that entered a pid namespace for that of the payload', async () => {
     const wrapper = strace('recvmsg:error=ENOMEM:when=1', '-f');
     const trial = await tryLauncher(launcher, withPids, { argv: ['echo', 'fine'], environment: PATH }, { wrapper });

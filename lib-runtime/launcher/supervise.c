@@ -33,6 +33,7 @@ struct supervisor {
     int control;
     bool deaf;  // a request was lost: what is watched may not be the payload
     int mounts; // the payload's mount namespace, kept for it, or -1
+    bool early[65];       // signals that came before `main` was the payload's: it blocked them and ended
     long long direct[65]; // when a signal last came from elsewhere than the front process, ns
 };
 
@@ -47,6 +48,11 @@ static void answer(struct supervisor *supervisor, const struct incoming *incomin
     switch (incoming->kind) {
     case REQUEST_MAIN:
         supervisor->main = (pid_t)strtol(incoming->strings[0], NULL, 10);
+        for (int number = 1; number < 65; number++) {
+            if (supervisor->early[number]) {
+                kill(supervisor->main, number);
+            }
+        }
         return;
     case REQUEST_MOUNTS:
         if (supervisor->mounts >= 0) {
@@ -98,6 +104,7 @@ static void serve(struct supervisor *supervisor) {
 // killpg) has reached the payload already, as long as the payload is in our group.
 static void relay(struct supervisor *supervisor, const struct signalfd_siginfo *info) {
     int number = (int)info->ssi_signo;
+    supervisor->early[number] = true;
     if (info->ssi_code > 0) {
         return; // from the kernel: the terminal sent it to the group
     }
