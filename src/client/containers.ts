@@ -70,6 +70,7 @@ export class Containers implements IContainers {
       // The server is away; views that need it will say so when they connect.
       return;
     }
+    this._greeted = answer.status === 200;
     const server = readServer(answer.body);
     this._rootDir = server.rootDir;
     this._shellsAllowed = server.shells;
@@ -119,7 +120,10 @@ export class Containers implements IContainers {
     return local === undefined ? undefined : `/${PathExt.join(this._rootDir ?? '', local)}`;
   }
 
-  /** What was removed while nobody listened is told by nobody: the lists are asked for. */
+  /**
+   * What was removed while nobody listened is told by nobody: the lists are asked for. Only what is asked last counts: an
+   * answer that was on its way before the daemon came back knows nothing of it.
+   */
   private async _refresh(): Promise<void> {
     const heard = (this._heard = new Set<string>());
     try {
@@ -128,6 +132,13 @@ export class Containers implements IContainers {
         this.client.shells(),
         this.client.images()
       ]);
+      if (heard !== this._heard) {
+        return;
+      }
+      if (!this._greeted) {
+        // It was away when this page was opened: where its files are is not known yet.
+        void this.greet();
+      }
       this._jobs = reconcile(jobs, this._jobs, heard);
       this._shells = reconcile(shells, this._shells, heard);
       this._images = images;
@@ -136,7 +147,9 @@ export class Containers implements IContainers {
       this._changed.emit('jobs');
       this._changed.emit('shells');
     } catch (error) {
-      this._tell('offline', this._reason(error));
+      if (heard === this._heard) {
+        this._tell('offline', this._reason(error));
+      }
     }
   }
 
@@ -210,4 +223,6 @@ export class Containers implements IContainers {
   private _rootDir: string | undefined;
   private _shellsAllowed = true;
   private _otherVersion = false;
+  /** The server has said what it is. */
+  private _greeted = false;
 }
