@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** In-place containers when the machine fails them: what the ledger cannot account for stays in `/`. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Step } from './steps.ts';
@@ -60,7 +60,9 @@ describe.skipIf(!here)('while the ledger cannot be read', () => {
     // lock, the sweep, the record, lock, and then who else has the entry
     const trial = await runFailing('openat:error=EMFILE:when=5', '-P', `${base}/run/ledger`);
     expect(made()).toEqual(['app']);
-    expect(trial.records).toMatchObject([{ kind: 'failed', errno: 'EMFILE', text: 'read the ledger for /app' }]);
+    expect(trial.records).toMatchObject([
+      { kind: 'failed', errno: 'EMFILE', text: expect.stringMatching(/ledger for \/app$/) }
+    ]);
     rmSync(`${root}/app`, { recursive: true });
   });
 
@@ -77,10 +79,27 @@ describe.skipIf(!here)('while the ledger cannot be read', () => {
   });
 
   it('keeps the record of what could not be removed', async () => {
-    await runFailing('rmdir:error=EBUSY', '-P', '/app');
+    await runFailing('?rmdir,unlinkat:error=EBUSY', '-P', '/app');
     expect(made()).toEqual(['app']);
     execFileSync('chroot', [root, launcher, 'sweep', `${base}/run/ledger`]);
     expect(made()).toEqual([]);
+  });
+
+  it('keeps what somebody else made at the same time', async () => {
+    let ended = false;
+    const trial = runFailing('?mkdir,mkdirat:error=EEXIST:delay_enter=300ms', '-P', '/app').finally(
+      () => (ended = true)
+    );
+    const written = (): boolean =>
+      existsSync(`${base}/run/ledger`) &&
+      readdirSync(`${base}/run/ledger`).some(
+        name => (statSync(join(base, 'run/ledger', name), { throwIfNoEntry: false })?.size ?? 0) > 0
+      );
+    await eventually(() => ended || written(), 'its name in a record');
+    mkdirSync(`${root}/app`);
+    expect((await trial).records).toMatchObject([{ kind: 'failed', errno: 'EEXIST', text: 'create /app' }]);
+    expect(made()).toEqual(['app']);
+    rmSync(`${root}/app`, { recursive: true });
   });
 
   it('says that the mounts cannot be read', async () => {

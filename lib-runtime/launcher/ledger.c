@@ -142,11 +142,16 @@ static int held_by_other(int directory, const char *own, const char *name, bool 
     return held;
 }
 
+static bool is_symlink_to(const char *path, const char *target) {
+    char text[PATH_MAX];
+    ssize_t length = readlink(path, text, sizeof text - 1);
+    return length >= 0 && (size_t)length == strlen(target) && memcmp(text, target, (size_t)length) == 0;
+}
+
 // Only what is still as we made it: an empty directory, an empty file, a symlink with the same text. False when that
 // should go and does not.
 static bool remove_entry(const struct entry *entry) {
     char path[NAME_MAX + 2];
-    char text[PATH_MAX];
     struct stat status;
     if (!valid_name(entry->name)) {
         return true;
@@ -161,12 +166,8 @@ static bool remove_entry(const struct entry *entry) {
     if (strcmp(entry->kind, "file") == 0 && S_ISREG(status.st_mode) && status.st_size == 0) {
         return unlink(path) == 0 || errno == ENOENT;
     }
-    if (strcmp(entry->kind, "symlink") == 0 && S_ISLNK(status.st_mode)) {
-        ssize_t length = readlink(path, text, sizeof text - 1);
-        size_t wanted = strlen(entry->target);
-        if (length >= 0 && (size_t)length == wanted && memcmp(text, entry->target, wanted) == 0) {
-            return unlink(path) == 0 || errno == ENOENT;
-        }
+    if (strcmp(entry->kind, "symlink") == 0 && is_symlink_to(path, entry->target)) {
+        return unlink(path) == 0 || errno == ENOENT;
     }
     return true;
 }
@@ -270,9 +271,7 @@ static int examine(const char *kind, const char *path, const char *target) {
     }
     bool same;
     if (strcmp(kind, "symlink") == 0) {
-        char text[PATH_MAX];
-        ssize_t length = readlink(path, text, sizeof text - 1);
-        same = length >= 0 && (size_t)length == strlen(target) && memcmp(text, target, (size_t)length) == 0;
+        same = is_symlink_to(path, target);
     } else if (strcmp(kind, "file") == 0) {
         same = !S_ISDIR(status.st_mode) && !S_ISLNK(status.st_mode);
     } else {
@@ -314,10 +313,12 @@ void ledger_entry(const char *kind, const char *name, const char *target, struct
     } else if (held < 0) {
         complain(reply, "read the ledger for ", path);
     } else if (exists < 0 || held > 0) {
+        off_t before = lseek(ledger.record, 0, SEEK_END);
         if (append(kind, name, target) < 0) {
             complain(reply, "record ", path);
         } else if (exists < 0 && create(kind, path, target) < 0) {
             complain(reply, "create ", path);
+            (void)!ftruncate(ledger.record, before); // who made it meanwhile keeps it
         }
     }
     close(lock);
