@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { namedBelow, startOf } from './processes.ts';
 import type { Namespace, Step } from './steps.ts';
-import { eventually, IS_ROOT, makeBench, type ITrial, PATH, pivotSteps, tryLauncher } from './test-support.ts';
+import {
+  eventually,
+  HAS_STRACE,
+  IS_ROOT,
+  makeBench,
+  type ITrial,
+  PATH,
+  pivotSteps,
+  tryLauncher
+} from './test-support.ts';
 
 let launcher: string;
 let base: string;
@@ -63,7 +72,7 @@ const LATE = [
   'inject=sendmsg:delay_enter=300ms'
 ];
 
-describe.runIf(IS_ROOT && existsSync('/usr/bin/strace'))('a payload that ends before it is announced', () => {
+describe.runIf(IS_ROOT && HAS_STRACE)('a payload that ends before it is announced', () => {
   it('gives its status as pid 2 of a namespace', async () => {
     const execution = { argv: ['sh', '-c', 'exit 5'], environment: PATH };
     expect((await tryLauncher(launcher, pidSteps(), execution, { wrapper: LATE })).status).toBe(5);

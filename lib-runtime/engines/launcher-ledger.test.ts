@@ -6,7 +6,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Step } from './steps.ts';
 import { inPlaceTools, type IPrivateRoot, makePrivateRoot } from './test-private-root.ts';
-import { eventually, freshLauncher, IS_ROOT, type ITrial, temporaryDirectory, tryLauncher } from './test-support.ts';
+import {
+  eventually,
+  freshLauncher,
+  HAS_STRACE,
+  IS_ROOT,
+  type ITrial,
+  temporaryDirectory,
+  tryLauncher
+} from './test-support.ts';
 
 let launcher = '';
 let base = '';
@@ -16,7 +24,7 @@ let wrapper: readonly string[] = [];
 let copy: IPrivateRoot | undefined;
 let steps: readonly Step[] = [];
 
-const here = IS_ROOT && existsSync('/usr/bin/strace');
+const here = IS_ROOT && HAS_STRACE;
 
 beforeAll(async () => {
   if (!here) {

@@ -4,12 +4,13 @@
  * installs a filter that answers ENOSYS to the three.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Step } from './steps.ts';
 import {
   freshLauncher,
+  HAS_STRACE,
   IS_ROOT,
   makeBusyboxTree,
   PATH,
@@ -103,7 +104,7 @@ describe.skipIf(!usable)('without openat2, mount_setattr and close_range', () =>
     expect(below.filter(([, flags]) => !flags.includes('nosuid'))).toEqual([]);
   });
 
-  it.skipIf(!existsSync('/usr/bin/strace'))('says that it cannot find what lies below a bind', async () => {
+  it.runIf(HAS_STRACE)('says that it cannot find what lies below a bind', async () => {
     const strace = ['/usr/bin/strace', '-D', '-f', '-qq', '-o', '/dev/null', '-P', '/proc/self/mountinfo'];
     const inject = ['-e', 'trace=?open,openat', '-e', 'inject=?open,openat:error=EMFILE'];
     const all: Step = { op: 'bind', source: join(base, 'source'), target: '/data', flags: ['rec', 'ro'] };

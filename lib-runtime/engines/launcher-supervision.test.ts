@@ -10,6 +10,7 @@ import type { Step } from './steps.ts';
 import {
   eventually,
   freshLauncher,
+  HAS_STRACE,
   IS_ROOT,
   makeBusyboxTree,
   PATH,
@@ -181,7 +182,7 @@ describe('a signal to the whole group', () => {
 });
 
 /** Rare moments, made long enough to be met. */
-describe.skipIf(!existsSync('/usr/bin/strace'))('the launcher', () => {
+describe.runIf(HAS_STRACE)('the launcher', () => {
   const strace = (inject: string, ...words: string[]): string[] => [
     ...['/usr/bin/strace', '-D', '-qq', '-o', '/dev/null', ...words],
     ...['-e', `trace=${inject.split(':')[0] ?? ''}`, '-e', `inject=${inject}`]

@@ -31,7 +31,7 @@ const LEFT_OUT = [
 
 /** Descriptors for as long as their process lives: the root and stage, the supervisor's own, those of a FUSE server. */
 const KEPT =
-  /^ +at 0x.*\n +by 0x[0-9A-F]+: (?:reopen_root|open_directory|run_supervisor|watch|become_server|serve_fuse) \(/m;
+  /^ +at 0x.*\n +by 0x[0-9A-F]+: (?:reopen_root|open_directory|run_supervisor|run_container|become_server|serve_fuse) \(/m;
 
 /** What a report complains of; notes on system calls that valgrind does not know are left out. */
 function complaints(report: string): string[] {

@@ -11,6 +11,9 @@ import type { IExecution, IPlannedStep, Step } from './steps.ts';
 
 export const IS_ROOT = process.getuid?.() === 0;
 
+/** Whether strace can make a call of the launcher fail or come late: it is here, and no other tracer is at work. */
+export const HAS_STRACE = existsSync('/usr/bin/strace') && process.env['NBCONTAINER_LAUNCHER'] === undefined;
+
 /** Builds the launcher when it is stale; returns its path. */
 export function freshLauncher(): string {
   const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
