@@ -6,7 +6,8 @@ export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 /**
  * POSIX sh. Fixed text: scripts, variables and the command come as positional parameters only. `eval` sees nothing but
  * names of variables, which run/host-variables.ts has checked (isVariableName). Names begin with nbc_ so as not to meet those of scripts; a
- * script runs in a function, so that its `set --` does not touch our parameters.
+ * script runs in a function, so that its `set --` does not touch our parameters. What a shell sets of itself goes
+ * first: nbc_restore would take it for the image's, and the caller's would not be seen.
  */
 const PROGRAM = `
 nbc_load() { . "$1"; }
@@ -21,7 +22,7 @@ nbc_restore() {
   eval "nbc_known=\\\${$nbc_name+set}; nbc_value=\\\${$nbc_name-}"
   if [ -z "$nbc_known" ]; then export "$1"; elif [ -z "$nbc_value" ]; then unset "$nbc_name"; fi
 }
-unset PS1
+unset PS1 HOSTNAME HOSTTYPE MACHTYPE OSTYPE
 nbc_count=$1; shift
 while [ "$nbc_count" -gt 0 ]; do
   if [ -f "$1" ]; then nbc_load "$1"; fi

@@ -319,7 +319,9 @@ describe('environmentProgram', () => {
         restored: new Map([
           ['C', 'host'],
           ['D', 'host $(touch pwned)'],
-          ['EMPTY', 'host']
+          ['EMPTY', 'host'],
+          // Some shells set it of themselves.
+          ['HOSTNAME', 'host']
         ]),
         final: new Map([['SHELL', '/bin/sh']])
       });
@@ -343,6 +345,7 @@ describe('environmentProgram', () => {
         C: 'image',
         D: 'host $(touch pwned)',
         HOME: '/h',
+        HOSTNAME: 'host',
         LANG: 'C',
         PATH: '/first:/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin',
         PROMPT_COMMAND: 'PS1="Apptainer> "; unset PROMPT_COMMAND',

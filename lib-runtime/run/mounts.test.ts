@@ -176,6 +176,27 @@ describe('containerMounts', () => {
     ]);
   });
 
+  it('lets the working directory go that a bind hides', () => {
+    const binds = [{ source: '/data', target: '/home/ada', readOnly: false }];
+    const result = containerMounts(execSpec({ binds }), hostFacts(), imageFacts(DEBIAN));
+    const cwd = result.kind === 'mounts' ? result.mounts.filter(({ purpose }) => purpose === 'cwd') : [];
+    expect(cwd).toMatchObject([{ source: '/home/ada/work', optional: true }]);
+    const alone = containerMounts(execSpec({ noHome: true }), hostFacts(), imageFacts(DEBIAN));
+    expect(alone).toMatchObject({ mounts: expect.arrayContaining([{ ...cwd[0], optional: false }]) });
+  });
+
+  it('leaves passwd and group to a home that lies over them', () => {
+    expect(
+      mounts({ home: { source: '/data', target: '/etc' } }, ROOT).filter(text => text.startsWith('text:'))
+    ).toEqual([]);
+  });
+
+  it('makes no terminals with --contain --no-mount devpts', () => {
+    const seen = mounts({ contain: true, noMount: ['devpts'] });
+    expect(seen).toContain('tmpfs:/dev/shm');
+    expect(seen.filter(text => /pts|ptmx/.test(text))).toEqual([]);
+  });
+
   it('refuses a home that is no directory', () => {
     const paths = { ...hostFacts().paths, '/file': { real: '/file', type: 'file' as const } };
     expect(mounts({ home: { source: '/file', target: '/me' } }, { paths })).toEqual([
@@ -237,13 +258,16 @@ describe('paths', () => {
         { source: '/a', target: '/data', readOnly: false },
         { source: 'rel', target: '/data/sub', readOnly: false }
       ],
-      home: { source: '/h', target: '/me' }
+      home: { source: '/h', target: '/me' },
+      scratch: ['/data/scratch']
     });
     const paths = hostPaths(spec, { HOME: '/home/ada' }, '/me/work');
     for (const path of [
       '/a',
       '/me/work/rel',
       '/a/sub',
+      '/a/scratch',
+      '/data/scratch',
       '/h',
       '/h/work',
       '/home/ada',

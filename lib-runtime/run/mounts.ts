@@ -103,7 +103,8 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
 
   if (!skipped('dev', '/dev')) {
     if (spec.contain) {
-      mounts.push(...minimalDevices(askedDrivers(spec, host).flatMap(({ facts }) => facts?.devices ?? [])));
+      const devices = minimalDevices(askedDrivers(spec, host).flatMap(({ facts }) => facts?.devices ?? []));
+      mounts.push(...devices.filter(({ target }) => !skipped('devpts') || !/^\/dev\/(pts|ptmx)$/.test(target)));
       mounts.push(...fabricDevices(host));
     } else {
       bind('/dev', '/dev', 'dev', "the host's devices", { flags: ['rec', 'nosuid'] });
@@ -149,7 +150,9 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
   mounts.push(...(homeMount && !late ? [homeMount] : []), ...tmp.mounts, ...(homeMount && late ? [homeMount] : []));
   mounts.push(...scratch.mounts);
 
-  accountFiles(spec, insideAccount(spec, host), image, home, skipped, mounts);
+  if (homeMount?.kind !== 'bind' || !isWithin('/etc/passwd', home)) {
+    accountFiles(spec, insideAccount(spec, host), image, home, skipped, mounts);
+  }
   if (spec.dns.length > 0) {
     const content = spec.dns.map(address => `nameserver ${address}\n`).join('');
     mounts.push({
@@ -203,7 +206,9 @@ export function containerMounts(spec: IRunSpec, host: IHostFacts, image: IImageF
   const wantsCwd = !spec.contain && !skipped('cwd', cwd) && !NEVER_CWD.test(cwd) && exists(cwd);
   const shown = wantsCwd && isShown(cwd, mounts, host);
   if (wantsCwd && !shown) {
-    bind(cwd, cwd, 'cwd', 'the working directory of the caller');
+    // Nobody asked for it: what hides it need not have a place for it.
+    const optional = mounts.some(({ target }) => target !== '/' && isWithin(cwd, target));
+    bind(cwd, cwd, 'cwd', 'the working directory of the caller', { optional });
     // The last one would hide what is bound inside it: it goes before that.
     const inside = mounts.findIndex(({ target }) => target !== cwd && isWithin(target, cwd));
     if (inside >= 0) {

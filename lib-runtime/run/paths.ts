@@ -39,10 +39,11 @@ export function hostPaths(
     ...overlayPaths(spec, cwd),
     ...fabricPaths(spec.contain, environment),
     ...homes.map(home => hostPath(home, cwd)),
-    ...binds.flatMap(({ source, target }) => [source, target])
+    ...binds.flatMap(({ source, target }) => [source, target]),
+    ...spec.scratch.map(normalise)
   ]);
   // A bind below another one lands in the other one's source.
-  for (const inner of [...binds.map(({ target }) => target), cwd]) {
+  for (const inner of [...binds.map(({ target }) => target), ...spec.scratch.map(normalise), cwd]) {
     for (const outer of [...binds, ...(spec.home ? [spec.home] : [])]) {
       if (inner !== outer.target && isWithin(inner, normalise(outer.target))) {
         paths.add(hostPath(outer.source, cwd) + inner.slice(normalise(outer.target).length));
