@@ -90,12 +90,14 @@ int go_on_beside(struct container *container, const char *what) {
         return fail(container, "%s", what);
     }
     if (pid > 0) {
-        if (announce_main(container, (pid_t)pid) == 0 && write(announced[1], "x", 1) == 1) {
-            _exit(0);
+        bool told = announce_main(container, (pid_t)pid) == 0 && write(announced[1], "x", 1) == 1;
+        if (!told) {
+            fail(container, "%s: tell the supervisor", what);
+            report_failure(container->status, container->index, errno, container->detail);
         }
-        fail(container, "%s: tell the supervisor", what);
-        report_failure(container->status, container->index, errno, container->detail);
-        _exit(OWN_FAILURE); // and so does the other
+        close(announced[0]);
+        close(announced[1]);
+        _exit(told ? 0 : OWN_FAILURE); // the other hears no byte then and ends as well
     }
     close(announced[1]);
     char byte;
