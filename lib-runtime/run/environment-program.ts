@@ -44,7 +44,12 @@ nbc_count=$1; shift
 while [ "$nbc_count" -gt 0 ]; do nbc_restore "$1"; shift; nbc_count=$((nbc_count - 1)); done
 if [ -z "\${PS1:-}" ]; then PS1='Apptainer> '; fi
 export PS1
-if [ -z "\${PROMPT_COMMAND:-}" ]; then PROMPT_COMMAND="PS1=\\"$PS1\\"; unset PROMPT_COMMAND"; export PROMPT_COMMAND; fi
+if [ -z "\${PROMPT_COMMAND:-}" ]; then
+  PROMPT_COMMAND="PS1=\\"$PS1\\"; unset PROMPT_COMMAND"
+else
+  PROMPT_COMMAND="$PROMPT_COMMAND; PROMPT_COMMAND=\\"\\\${PROMPT_COMMAND%%; PROMPT_COMMAND=*}\\"; PS1=\\"$PS1\\""
+fi
+export PROMPT_COMMAND
 nbc_count=$1; shift
 while [ "$nbc_count" -gt 0 ]; do export "$1"; shift; nbc_count=$((nbc_count - 1)); done
 unset nbc_count nbc_part nbc_name nbc_known nbc_value

@@ -358,6 +358,19 @@ describe('environmentProgram', () => {
     }
   });
 
+  it.each(SHELLS)('keeps a prompt command of the caller, as the evaluation does, under %s', shell => {
+    const given = { PROMPT_COMMAND: 'history -a', PS1: '> ' };
+    const spec = execSpec({ environment: given });
+    const expected = environment({ spec }).variables['PROMPT_COMMAND'];
+    expect(expected).toContain('history -a; ');
+    const none = new Map<string, string>();
+    const overriding = new Map(Object.entries(given));
+    const [, ...rest] = environmentProgram({ scripts: [], overriding, restored: none, final: none });
+    const words = shell.endsWith('busybox') ? ['sh', ...rest] : rest;
+    const command = ['/bin/sh', '-c', 'printf %s "$PROMPT_COMMAND"'];
+    expect(spawnSync(shell, [...words, ...command], { encoding: 'utf8' }).stdout).toBe(expected);
+  });
+
   it('is taken when a script holds more than assignments and the image has a shell', () => {
     const odd = { name: '90-environment.sh', text: 'export A=$(date)\n' };
     const { variables, prefix, notes } = environment({
