@@ -36,8 +36,8 @@ class Shell implements IAreas<Placed> {
 describe('the area of a new widget', () => {
   it.each<[string, readonly Area[], Area | undefined]>([
     ['JupyterLab', ['main', 'down', 'right'], 'main'],
-    ['Notebook 7.3 and newer with a document', ['down', 'right'], 'down'],
-    ['Notebook 7.2 with a document', ['right'], 'right'],
+    ['Notebook 7.4 and newer with a document', ['down', 'right'], 'down'],
+    ['Notebook 7.2 and 7.3 with a document', ['right'], 'right'],
     ['no room at all', [], undefined]
   ])('%s', (_name, room, area) => {
     const widget = new Placed();

@@ -17,7 +17,7 @@ export interface IAreas<W extends IPlaced> {
 
 /**
  * JupyterLab's main area takes any number of widgets. Notebook 7 has room for its document there: the rest lies below
- * it, and in Notebook 7.2, which has no area below, at its right.
+ * it, and in Notebook 7.2 and 7.3, which have no area below, at its right.
  */
 const AREAS = ['main', 'down', 'right'] as const;
 

@@ -138,7 +138,7 @@ export class ContainerPanel extends SidePanel {
   }
 
   /**
-   * JupyterLab before 4.5 keeps of a panel that was not in front that all its sections were folded, and folds them when
+   * JupyterLab before 4.6 keeps of a panel that was not in front that all its sections were folded, and folds them when
    * the page is restored: a panel of which nothing is seen.
    */
   private _unfoldAll(): void {
