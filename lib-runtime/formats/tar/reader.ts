@@ -121,7 +121,7 @@ class Extensions {
 
 /** The entry of a header and the bytes stored for it; undefined for kinds that carry no file (volume labels ...). */
 function describe(header: ITarHeader, pax: PaxRecords): { entry: ITreeEntry; stored: number } | undefined {
-  if (header.type === 'S' || pax.has('GNU.sparse.major') || pax.has('GNU.sparse.map')) {
+  if (header.type === 'S' || [...pax.keys()].some(key => key.startsWith('GNU.sparse.'))) {
     throw new ContainerError({
       code: 'unsupported',
       step: 'read layer',

@@ -216,6 +216,26 @@ describe('readTar', () => {
     await expect(list(Buffer.concat([archive, archive.length > 0 ? END : archive]))).rejects.toMatchObject({ code });
   });
 
+  it.each(['gnu', '0.0', '0.1', '1.0'])('refuses sparse files as GNU tar writes them (%s)', async form => {
+    await writeFile(join(directory, 'file'), 'content');
+    await truncate(join(directory, 'file'), 1 << 20);
+    const words = form === 'gnu' ? ['--format=gnu'] : ['--format=posix', `--sparse-version=${form}`];
+    const archive = execFileSync('tar', ['--sparse', ...words, '-cf', '-', '-C', directory, 'file']);
+    await expect(list(archive)).rejects.toMatchObject({ code: 'unsupported' });
+  });
+
+  it('refuses a path that no system can open, before it is taken apart', async () => {
+    const named = (name: string): Buffer => {
+      const data = Buffer.alloc(Math.ceil(name.length / 512) * 512, 0);
+      data.write(name);
+      const size = `${name.length.toString(8).padStart(11, '0')}\0`;
+      return Buffer.concat([rawHeader({ name: 'long', type: 'L', size }), data, rawHeader({ name: 'x' }), END]);
+    };
+    await expect(list(named(`${'d/'.repeat(1_000_000)}x`), 1 << 20)).rejects.toMatchObject({ code: 'corrupt' });
+    const possible = `${'d/'.repeat(2000)}x`;
+    expect((await list(named(possible)))[0]?.path).toBe(possible);
+  });
+
   it('finds out that an archive ends early, wherever that is', async () => {
     const archive = await pack([
       [{ name: `${'n'.repeat(150)}/x` }, 'a'.repeat(2000)],
