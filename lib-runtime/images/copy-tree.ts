@@ -60,9 +60,12 @@ export async function surveyTree(root: string, signal?: AbortSignal): Promise<IT
         const path = parent === '' ? decodeName(name) : `${parent}/${decodeName(name)}`;
         const stat = lstatSync(full(root, path));
         entries.push({ path, stat });
-        if (stat.nlink === 1 || stat.isDirectory() || !counted.has(inode(stat))) {
+        const known = stat.nlink === 1 || stat.isDirectory() ? undefined : inodeOf(full(root, path));
+        if (known === undefined || !counted.has(known)) {
           bytes += stat.blocks * 512;
-          counted.add(inode(stat));
+        }
+        if (known !== undefined) {
+          counted.add(known);
         }
       }
       if (entries.length % SLICE === 0) {
@@ -117,11 +120,14 @@ export async function copyTree(
       } else if (!stat.isFile()) {
         special += 1;
       } else {
-        const known = stat.nlink > 1 ? links.get(inode(stat)) : undefined;
+        const inode = stat.nlink > 1 ? inodeOf(from) : undefined;
+        const known = inode === undefined ? undefined : links.get(inode);
         if (known !== undefined) {
           linkSync(full(target, known), to);
         } else {
-          links.set(inode(stat), path);
+          if (inode !== undefined) {
+            links.set(inode, path);
+          }
           copyFileSync(from, to, constants.COPYFILE_FICLONE);
           finish(to, stat, options.asRoot);
         }
@@ -156,7 +162,11 @@ function finish(place: string | Buffer, stat: Stats, asRoot: boolean): void {
   utimesSync(place, stat.atime, stat.mtime);
 }
 
-const inode = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
+/** Asked for anew: numbers above 2^53, which Lustre and overlayfs have, are rounded in Stats. */
+function inodeOf(path: string | Buffer): string {
+  const { dev, ino } = lstatSync(path, { bigint: true });
+  return `${dev}:${ino}`;
+}
 
 function full(root: string, path: string): string | Buffer {
   return fsPath(path === '' ? root : `${root}/${path}`);

@@ -89,7 +89,13 @@ function describe(stat: Stats, root: string, path: string): Omit<ITreeNode, 'pat
     return { type: 'symlink', target: decodeName(readlinkSync(full(root, path), { encoding: 'buffer' })) };
   }
   const type = stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other';
-  return { type, ...(stat.nlink > 1 && type === 'file' && { inode: `${stat.dev}:${stat.ino}` }) };
+  return { type, ...(stat.nlink > 1 && type === 'file' && { inode: inodeOf(full(root, path)) }) };
+}
+
+/** Asked for anew: numbers above 2^53, which Lustre and overlayfs have, are rounded in Stats. */
+function inodeOf(path: string | Buffer): string {
+  const { dev, ino } = lstatSync(path, { bigint: true });
+  return `${dev}:${ino}`;
 }
 
 class Farm {

@@ -106,7 +106,8 @@ async function present(path: string): Promise<boolean> {
 
 async function sameFile(a: string, b: string): Promise<boolean> {
   try {
-    const [first, second] = await Promise.all([stat(a), stat(b)]);
+    // Numbers above 2^53, which Lustre and overlayfs have, would be rounded otherwise.
+    const [first, second] = await Promise.all([stat(a, { bigint: true }), stat(b, { bigint: true })]);
     return first.ino === second.ino && first.dev === second.dev;
   } catch {
     return false;
