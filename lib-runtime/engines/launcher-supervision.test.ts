@@ -224,6 +224,22 @@ describe.runIf(HAS_STRACE)('the launcher', () => {
     expect(trial.status).toBe(255);
   });
 
+  it('gives the status of a process that was killed before it read an answer', async () => {
+    const [, ...rest] = steps;
+    const maps = { uidMap: `0 ${process.getuid?.() ?? 0} 1`, gidMap: `0 ${process.getgid?.() ?? 0} 1` };
+    let front = 0;
+    const running = tryLauncher(
+      launcher,
+      [{ op: 'unshare', namespaces: ['user', 'mount'], ...maps }, ...rest],
+      { argv: ['sleep', nap()], environment: PATH },
+      { wrapper: strace('recvfrom:delay_enter=300ms', '-f'), onPid: pid => (front = pid) }
+    );
+    const asking = await eventually(() => processTree(front)[2], 'the process that asks');
+    await new Promise(resolve => setTimeout(resolve, 150)); // the answer has been sent by now
+    process.kill(asking, 'SIGKILL');
+    expect((await running).status).toBe(137);
+  });
+
   it('notices the end of its supervisor while it looks for the end of something else', async () => {
     const go = join(base, 'data', 'go');
     rmSync(go, { force: true });

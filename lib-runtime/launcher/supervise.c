@@ -94,7 +94,7 @@ static void serve(struct supervisor *supervisor) {
         answer(supervisor, &incoming);
     }
     if (supervisor->control >= 0 && (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))) {
-        supervisor->deaf = got < 0;
+        supervisor->deaf = got < 0 && errno != ECONNRESET; // that is an end, before an answer was read
         close(supervisor->control); // exec closed the other end
         supervisor->control = -1;
     }
