@@ -56,6 +56,10 @@ export async function* decompressLayer(
       yield* decompressZstd(new ByteSource(whole));
     } else {
       yield* through(createGunzip({ chunkSize: OUTPUT }), whole, gzipError);
+      // Whoever compares a digest at the end of the stream has to come to it.
+      while ((await chunks.next()).done !== true) {
+        // Bytes behind the compressed data mean nothing, as to gzip(1).
+      }
     }
   } finally {
     await chunks.return?.();

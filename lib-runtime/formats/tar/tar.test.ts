@@ -224,6 +224,17 @@ describe('readTar', () => {
     await expect(list(archive)).rejects.toMatchObject({ code: 'unsupported' });
   });
 
+  it('reads what follows the compressed data, too: it belongs to the digest of the layer', async () => {
+    const archive = await pack([[{ name: 'a' }, 'a']]);
+    let ended = false;
+    const stream = async function* (): AsyncGenerator<Uint8Array> {
+      yield* chunks(Buffer.concat([gzipSync(archive), Buffer.alloc(100_000)]));
+      ended = true;
+    };
+    expect((await collect(decompressLayer(stream()))).equals(archive)).toBe(true);
+    expect(ended).toBe(true);
+  });
+
   it('refuses a path that no system can open, before it is taken apart', async () => {
     const named = (name: string): Buffer => {
       const data = Buffer.alloc(Math.ceil(name.length / 512) * 512, 0);
