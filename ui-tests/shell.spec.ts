@@ -125,7 +125,7 @@ test('a reload attaches to the same shell with the same screen, also under top a
   await prompt(page);
   await type(page, 'cat notes');
   await shows(page, /cat notes\none\ntwo\nthree\n/);
-  expect(await shells(page)).toHaveLength(1);
+  await expect.poll(() => shells(page)).toHaveLength(1);
 });
 
 test('the end: status, start again, and a shell that is gone after a reload', async ({ page, busybox }) => {
@@ -140,13 +140,13 @@ test('the end: status, start again, and a shell that is gone after a reload', as
   // Nothing is started by restoring.
   await again(page);
   await expect(bar).toContainText('This shell has ended.');
-  expect(await shells(page)).toEqual([]);
+  await expect.poll(() => shells(page)).toEqual([]);
   await bar.getByRole('button', { name: 'Start again' }).click();
   await expect(bar).toBeHidden();
   await prompt(page);
   await type(page, 'echo second life');
   await shows(page, /\nsecond life\n/);
-  expect(await currentId(page)).not.toBe(id);
+  await expect.poll(() => currentId(page)).not.toBe(id);
   await layoutKept(page);
   await again(page);
   await shows(page, /\nsecond life\n/);
@@ -184,7 +184,7 @@ test('closing the tab leaves the shell running, says so once, and can stop it', 
   await expect.poll(() => shells(page)).toMatchObject([{ id, state: 'running', clients: 0 }]);
   await notice.getByRole('button', { name: 'Open' }).click();
   await prompt(page);
-  expect(await currentId(page)).toBe(id);
+  await expect.poll(() => currentId(page)).toBe(id);
   // The other action of the same notice; it is not shown a second time.
   await expect(notice).toBeHidden();
   await close();
@@ -213,7 +213,7 @@ test('stopping asks, unless told not to; the tab then says that the shell has en
   await expect(ask).toContainText('Stop “training”?');
   await ask.getByRole('button', { name: 'Cancel' }).click();
   await expect(ask).toBeHidden();
-  expect(await shells(page)).toMatchObject([{ id, state: 'running' }]);
+  await expect.poll(() => shells(page)).toMatchObject([{ id, state: 'running' }]);
   await label.click({ button: 'right' });
   await page.getByRole('menuitem', { name: 'Stop Shell' }).click();
   await ask.getByText('Do not ask again').click();
@@ -265,7 +265,7 @@ test('keyboard: copy, paste, search, Escape twice', async ({ page, busybox }) =>
   const needle = await letter(page, /^needle/, 1);
   await page.mouse.dblclick(...needle);
   await page.keyboard.press('Control+c');
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('needle');
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('needle');
   // Nothing is selected any more: now it is an interrupt.
   await startCat(page, 'first');
   await page.keyboard.press('Control+c');
