@@ -65,9 +65,9 @@ function countPlaywright(text) {
   const specs = suite => [...(suite.specs ?? []), ...(suite.suites ?? []).flatMap(specs)];
   const failures = report.suites
     .flatMap(specs)
-    .filter(spec => !spec.ok)
+    .filter(spec => !spec.ok || spec.tests.some(test => test.status === 'flaky'))
     .map(spec => [
-      `${spec.file}:${spec.line} › ${spec.title}`,
+      `${spec.file}:${spec.line} › ${spec.title}${spec.ok ? ' (flaky: passed the second time)' : ''}`,
       spec.tests.flatMap(test => test.results.flatMap(({ errors }) => errors.map(error => error.message))).join('\n')
     ]);
   return { passed: expected + flaky, failed: unexpected, skipped, failures };
