@@ -168,7 +168,8 @@ test('a flood is cut in the middle, and the page stays awake', async ({ page }) 
     }
     return worst;
   });
-  expect(longest).toBeLessThan(1000);
+  // The goal is for a machine that has nothing else to do, as in shell-flood.spec.ts.
+  expect(longest).toBeLessThan(process.env.NBCONTAINER_TEST_ALL === '1' ? 200 : 1000);
   await expect(state(page)).toHaveText(/^Ended with status 0/);
   const whatIsShown = (): Promise<string> => output(page).evaluate(node => node.textContent ?? '');
   await expect.poll(async () => (await whatIsShown()).endsWith('\n799999\n800000\n')).toBe(true);

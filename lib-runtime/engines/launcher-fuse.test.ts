@@ -220,6 +220,7 @@ describe.skipIf(!here || !existsSync(OVERLAY)).each<Who>(['root', 'user'])('a se
   });
 });
 
+// Only root can take the device away.
 describe.skipIf(!IS_ROOT)('without a FUSE device', () => {
   it('the step fails at once', async () => {
     const wrapper = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /dev && exec "$@"', 'sh'];

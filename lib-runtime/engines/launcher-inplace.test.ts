@@ -70,6 +70,7 @@ function hasEnded(pid: number): boolean {
   }
 }
 
+// Only root can make entries in `/`, and the private copy of it.
 describe.skipIf(!IS_ROOT)('in-place root', () => {
   it('binds the image over the host and leaves the host as it was', async () => {
     const app = appTree('one', {
@@ -305,6 +306,7 @@ describe.skipIf(!IS_ROOT)('in-place root', () => {
 });
 
 // The refusals are of steps that only root could perform at all.
+// As above.
 describe.skipIf(!IS_ROOT)('platform policy', () => {
   const refused = async (step: Step): Promise<void> => {
     const steps = plan(appTree('one', {}), {

@@ -36,6 +36,7 @@ const run = (
   );
 
 // Root can be both: as `user` it drops to another uid first, which a user could not take back.
+// Only root can become the user, too.
 describe.skipIf(!IS_ROOT).each<Who>(['root', 'user'])('pivot root as %s', who => {
   it('runs a command of the image and says nothing on the status stream', async () => {
     const trial = await run(who, ['cat', '/etc/os-release']);
@@ -172,6 +173,7 @@ describe.skipIf(!IS_ROOT).each<Who>(['root', 'user'])('pivot root as %s', who =>
 });
 
 // Loop devices, owners and modes of others: rights that only root has.
+// Without a user namespace only root may mount.
 describe.skipIf(!IS_ROOT)('pivot root', () => {
   it('resolves bind targets inside the image, whatever its symlinks say', async () => {
     const hostile = makeBusyboxTree(join(base, 'hostile'));

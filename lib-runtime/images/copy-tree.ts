@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { decodeName, fsPath } from '../formats/names.ts';
+import { inodeOf } from './inode.ts';
 import { asContainerError, printable } from '../support/errors.ts';
 import type { ProgressListener } from '../support/progress.ts';
 import { throwIfCancelled } from './cancel.ts';
@@ -160,12 +161,6 @@ function finish(place: string | Buffer, stat: Stats, asRoot: boolean): void {
   // A copy of one's own is for writing; a set-id bit without its owner would lend ours.
   chmodSync(place, asRoot ? stat.mode & 0o7777 : (stat.mode & 0o1777) | 0o600 | (stat.isDirectory() ? 0o100 : 0));
   utimesSync(place, stat.atime, stat.mtime);
-}
-
-/** Asked for anew: numbers above 2^53, which Lustre and overlayfs have, are rounded in Stats. */
-function inodeOf(path: string | Buffer): string {
-  const { dev, ino } = lstatSync(path, { bigint: true });
-  return `${dev}:${ino}`;
 }
 
 function full(root: string, path: string): string | Buffer {

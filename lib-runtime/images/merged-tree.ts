@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { decodeName, fsPath } from '../formats/names.ts';
+import { inodeOf } from './inode.ts';
 import { asContainerError, errnoOf } from '../support/errors.ts';
 import type { ProgressListener } from '../support/progress.ts';
 import { throwIfCancelled } from './cancel.ts';
@@ -90,12 +91,6 @@ function describe(stat: Stats, root: string, path: string): Omit<ITreeNode, 'pat
   }
   const type = stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other';
   return { type, ...(stat.nlink > 1 && type === 'file' && { inode: inodeOf(full(root, path)) }) };
-}
-
-/** Asked for anew: numbers above 2^53, which Lustre and overlayfs have, are rounded in Stats. */
-function inodeOf(path: string | Buffer): string {
-  const { dev, ino } = lstatSync(path, { bigint: true });
-  return `${dev}:${ino}`;
 }
 
 class Farm {

@@ -29,7 +29,7 @@ export interface IEndActions {
 }
 
 /** @param error a DaemonError with its cause and what to do, or anything that was thrown. */
-export function failedMessage(trans: TranslationBundle, error: unknown, actions: Required<IEndActions>): IBarContent {
+export function failedMessage(trans: TranslationBundle, error: unknown, actions: IEndActions): IBarContent {
   const said = error instanceof DaemonError ? [error.message, error.reason, error.fix] : [String(error)];
   return {
     kind: 'error',
@@ -39,11 +39,7 @@ export function failedMessage(trans: TranslationBundle, error: unknown, actions:
 }
 
 /** @param status exit status, undefined where it is not known: the shell was gone when it was looked for. */
-export function endedMessage(
-  trans: TranslationBundle,
-  status: number | undefined,
-  actions: Required<IEndActions>
-): IBarContent {
+export function endedMessage(trans: TranslationBundle, status: number | undefined, actions: IEndActions): IBarContent {
   return {
     kind: 'info',
     text:

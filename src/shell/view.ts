@@ -355,7 +355,7 @@ export class ShellView extends Widget {
     this._size.fit();
   }
 
-  private _endActions(): Required<IEndActions> {
+  private _endActions(): IEndActions {
     return {
       close: () => this._closeRequested.emit(),
       again: this._request() ? () => this._startAgain() : undefined
